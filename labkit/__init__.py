@@ -1,0 +1,85 @@
+"""labkit: run a small system of services, look at its trace, and choose who directs them.
+
+In the order in which a value meets them:
+
+    Event             something that has happened                        system/message.py
+    Service           takes commands, reacts to events                   system/service.py
+    command, on       mark its methods as the one or the other           system/service.py
+    Lab               puts services on a real broker and runs them       lab.py
+    unavailable, slow, mute    what can go wrong                         system/faults.py
+    Trace             what was said, heard and done                      trace.py
+    Ledger            what was really done to the world                  system/ledger.py
+    sequence          draws a trace: who said what to whom               views/sequence.py
+    topology          draws who knows whom                               views/topology.py
+    Card, side_by_side    a run in numbers                               views/card.py
+    Bet               what you expect before you look                    teaching/bet.py
+    LabError, BadMessage, BrokerError, CommandFailed, NoReply, NotAService, Refused, Unavailable
+                      what can be raised, each with what to do next      system/errors.py
+
+The running example is `labkit.shop`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "labkit.lab": ["Lab"],
+    "labkit.system.errors": [
+        "BadMessage",
+        "BrokerError",
+        "CommandFailed",
+        "LabError",
+        "NoReply",
+        "NotAService",
+        "Refused",
+        "Unavailable",
+    ],
+    "labkit.system.faults": ["mute", "slow", "unavailable"],
+    "labkit.system.ledger": ["Ledger"],
+    "labkit.system.message": ["Event"],
+    "labkit.system.service": ["Service", "command", "on"],
+    "labkit.teaching.bet": ["Bet"],
+    "labkit.trace": ["Trace"],
+    "labkit.views.card": ["Card", "side_by_side"],
+    "labkit.views.sequence": ["sequence"],
+    "labkit.views.topology": ["topology"],
+}
+_WHERE = {name: home for home, names in _HOME.items() for name in names}
+
+__all__ = sorted(_WHERE)
+
+if TYPE_CHECKING:
+    from labkit.lab import Lab as Lab
+    from labkit.system.errors import BadMessage as BadMessage
+    from labkit.system.errors import BrokerError as BrokerError
+    from labkit.system.errors import CommandFailed as CommandFailed
+    from labkit.system.errors import LabError as LabError
+    from labkit.system.errors import NoReply as NoReply
+    from labkit.system.errors import NotAService as NotAService
+    from labkit.system.errors import Refused as Refused
+    from labkit.system.errors import Unavailable as Unavailable
+    from labkit.system.faults import mute as mute
+    from labkit.system.faults import slow as slow
+    from labkit.system.faults import unavailable as unavailable
+    from labkit.system.ledger import Ledger as Ledger
+    from labkit.system.message import Event as Event
+    from labkit.system.service import Service as Service
+    from labkit.system.service import command as command
+    from labkit.system.service import on as on
+    from labkit.teaching.bet import Bet as Bet
+    from labkit.trace import Trace as Trace
+    from labkit.views.card import Card as Card
+    from labkit.views.card import side_by_side as side_by_side
+    from labkit.views.sequence import sequence as sequence
+    from labkit.views.topology import topology as topology
+
+
+def __getattr__(name: str) -> Any:
+    # Names are loaded when first used, so that `import labkit` is quick in every notebook.
+    if name not in _WHERE:
+        raise AttributeError(f"labkit has no {name}; it has {', '.join(__all__)}.")
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,202 @@
+"""The lab: the one place where broker, faults, trace and services are put together."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from labkit.running import Running
+from labkit.system.broker import Address, Broker, broker_for
+from labkit.system.errors import LabError, NotAService
+from labkit.system.faults import Fault
+from labkit.system.ledger import Ledger
+from labkit.system.loop import Loop, the_loop
+from labkit.system.message import Event
+from labkit.system.service import Command, Service
+from labkit.trace import Trace
+from labkit.views.card import Card
+from labkit.views.sequence import sequence
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+Trace.drawn_by = sequence
+
+
+class Lab:
+    """A running system: services on a real broker, and the record of what they say and do.
+
+    services: classes, or instances where one needs settings.
+    broker: None for the lab's own, "mosquitto", or "mqtt://user:password@host:port/namespace".
+    faults: what goes wrong, see labkit.system.faults.
+    seed: of the dice that the faults throw.
+
+    Use it as `async with Lab(Payment, Shipping) as lab:`, or across cells with
+    `lab = await Lab(Payment, Shipping).open()`; it then closes with the kernel.
+    """
+
+    def __init__(
+        self,
+        *services: type[Service] | Service,
+        broker: str | Broker | None = None,
+        faults: Iterable[Fault] = (),
+        seed: int = 1,
+    ) -> None:
+        members = [_instance(service) for service in services]
+        self._system = Running(members, broker_for(broker), list(faults), seed)
+        self._loop: Loop | None = None
+        self._told = self._blocks_told = 0
+
+    async def open(self) -> Lab:
+        """Start the broker and the services; return when all of them listen."""
+        if self._loop is None:
+            self._loop = the_loop()
+            self._blocks_told = len(self._loop.blocked)
+            try:
+                await self._run(self._system.open())
+            except BaseException:
+                self._loop = None
+                raise
+            self._end = weakref.finalize(self, _close, self._loop, self._system)
+        return self
+
+    async def close(self) -> None:
+        """Stop the services and the broker. The trace and the ledger stay."""
+        if self._loop is not None and self._end.detach():
+            await self._run(self._system.close())
+            self._tell()
+
+    async def __aenter__(self) -> Lab:
+        return await self.open()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # What you say and do
+
+    async def publish(self, event: Event) -> None:
+        """Tell everybody who wants to know that something has happened."""
+        await self._run(self._system.you.publish(event))
+
+    async def call(
+        self, command: Command[Any, R], /, *, timeout_seconds: float = 5.0, **arguments: Any
+    ) -> R:
+        """Tell one service to do something, and wait for its answer."""
+        return await self._run(
+            self._system.you.call(command, timeout_seconds=timeout_seconds, **arguments)
+        )
+
+    async def quiet(
+        self, *, at_most_seconds: float = 30.0, at_most_messages: int | None = None
+    ) -> Trace:
+        """Wait until every message is handled and nobody says any more; return the trace."""
+        still = await self._run(self._system.quiet(at_most_seconds, at_most_messages))
+        self._tell()
+        if still:
+            print(f"Not quiet yet: {still}")
+        return self.trace
+
+    async def crash(self, service: type[Service]) -> None:
+        """Kill a service in mid-work: what it knew is gone, what it had not handled comes back."""
+        await self._run(self._system.crash(service.__name__))
+
+    async def sleep(self, service: type[Service]) -> None:
+        """Let a service leave for a while; the broker keeps what is meant for it."""
+        await self._run(self._system.sleep(service.__name__))
+
+    async def wake(self, service: type[Service]) -> None:
+        """Bring a service back after `crash`, `sleep` or `mute`."""
+        await self._run(self._system.wake(service.__name__))
+
+    async def mute(self, service: type[Service]) -> None:
+        """Let nothing arrive that this service says; it still hears and works."""
+        await self._run(self._system.mute(service.__name__))
+
+    async def join(self, service: type[Service] | Service) -> None:
+        """Let one more service take part; one of the same name is replaced."""
+        await self._run(self._system.join(_instance(service)))
+
+    # What is known of the run
+
+    @property
+    def trace(self) -> Trace:
+        """What has happened so far."""
+        return Trace(self._system.moments)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the services have done to the world so far."""
+        return self._system.ledger
+
+    @property
+    def broker(self) -> Broker:
+        """The broker that carries the messages."""
+        return self._system.broker
+
+    @property
+    def address(self) -> Address:
+        """Where a foreign client finds the broker."""
+        if self._system.address is None:
+            raise LabError("The lab is not open. Use `async with Lab(…) as lab:`.")
+        return self._system.address
+
+    def card(self) -> Card:
+        """The run in numbers."""
+        return Card.of(self.trace, self.ledger)
+
+    def __repr__(self) -> str:
+        state = "open" if self._loop is not None and self._end.alive else "closed"
+        names = ", ".join(self._system.members) or "no services"
+        return f"Lab ({state}): {names}"
+
+    async def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+            raise LabError("The lab is not open. Use `async with Lab(…) as lab:`, or `.open()` it.")
+        return await self._loop.run(work)
+
+    def _tell(self) -> None:
+        """Print, in the cell that asks, what went wrong since the last time."""
+        if self._loop is not None:
+            for block in self._loop.blocked[self._blocks_told :]:
+                print(f"Warning: {block}")
+            self._blocks_told = len(self._loop.blocked)
+        moments = self._system.moments[self._told :]
+        self._told += len(moments)
+        failures = Counter(
+            f"{moment.where} could not handle {moment.message.type}: {moment.note}"
+            for moment in moments
+            if moment.what == "failed" and moment.message and moment.message.kind != "command"
+        )
+        for failure, times in sorted(failures.items()):
+            print(failure + (f" (×{times})" if times > 1 else ""))
+
+
+def _close(loop: Loop, system: Running) -> None:
+    """End a lab that nobody holds any more: its cell was run again, or the kernel ends."""
+    ending = loop.start(system.close())
+    if threading.current_thread() is threading.main_thread() and not loop.stuck:
+        with suppress(TimeoutError):
+            ending.result(2.0)
+
+
+def _instance(service: object) -> Service:
+    if isinstance(service, Service):
+        return service
+    if not (inspect.isclass(service) and issubclass(service, Service)):
+        raise NotAService(
+            f"Lab takes services and was given {service!r:.60}.\n"
+            "Write `class Payment(Service):` and give the lab the class: `Lab(Payment)`."
+        )
+    try:
+        return service()
+    except TypeError as error:
+        raise NotAService(
+            f"{service.__name__} needs settings ({error}); give the lab an instance: "
+            f"`Lab({service.__name__}(…))`."
+        ) from None

@@ -1,0 +1,226 @@
+"""A running system: the members of a lab and their broker, all on the background thread."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from labkit.steps import YOU, Moment, What
+from labkit.system.broker import Address, Broker
+from labkit.system.errors import LabError, NotAService
+from labkit.system.faults import Fault, Faulty
+from labkit.system.ledger import Ledger
+from labkit.system.message import Message
+from labkit.system.mqtt import Mqtt
+from labkit.system.service import Service
+from labkit.system.transport import matches
+from labkit.trace import Recorded
+
+# How long a message may be under way while nobody works, before it counts as lost.
+LOST_SECONDS = 2.0
+
+
+class You(Service):
+    """The learner, who publishes and calls from a cell."""
+
+    @property
+    def name(self) -> str:
+        return YOU
+
+
+@dataclass
+class Member:
+    """A service with its way to the broker; `pristine` is what it was before it took part."""
+
+    pristine: Service
+    service: Service
+    wire: Mqtt
+    faulty: Faulty
+    awake: bool = True
+    joined: bool = False
+
+
+class Running:
+    """Puts recorder, faults and MQTT around each service, and knows when all is quiet."""
+
+    def __init__(
+        self, services: Sequence[Service], broker: Broker, faults: Sequence[Fault], seed: int
+    ) -> None:
+        self.broker, self.faults, self.seed = broker, list(faults), seed
+        self.address: Address | None = None
+        self.ledger = Ledger()
+        self.moments: list[Moment] = []
+        self.members: dict[str, Member] = {}
+        self.you = You()
+        self._waiting_to_join = _without_doubles(services)
+        self._session = secrets.token_hex(4)
+        self._began = time.monotonic()
+        self._at_work: Counter[str] = Counter()
+        self._sent = 0
+        self._under_way: set[tuple[str, str]] = set()
+        self._listens: list[tuple[str, str]] = []
+        self._listeners: dict[str, list[str]] = {}
+        for fault in self.faults:
+            _must_be_here(fault.service, [service.name for service in services])
+
+    async def open(self) -> None:
+        try:
+            self.address = await self.broker.start()
+            for service in [self.you, *self._waiting_to_join]:
+                await self._enter(service)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        shared = self.broker.name == "elsewhere"
+        for member in self.members.values():
+            await member.wire.close(forget=shared)
+        await self.broker.stop()
+
+    async def join(self, service: Service) -> None:
+        former = self.members.pop(service.name, None)
+        if former is not None:
+            await former.wire.close()
+        await self._enter(service)
+
+    async def crash(self, name: str) -> None:
+        member = self._member(name)
+        self._absent(name, "crashes")
+        await member.wire.die()
+        self._at_work[name] = 0
+        self.members[name] = self._wired(member.pristine, copy.deepcopy(member.pristine))
+        self.members[name].awake = False
+
+    async def sleep(self, name: str) -> None:
+        member = self._member(name)
+        await member.wire.sleep()
+        self._absent(name, "falls asleep")
+
+    async def mute(self, name: str) -> None:
+        member = self._member(name)
+        member.faulty.faults.append(Fault("mute", name))
+        self.note("struck", name, note="falls mute")
+
+    async def wake(self, name: str) -> None:
+        member = self._member(name)
+        member.faulty.faults = [f for f in member.faulty.faults if f.what != "mute"]
+        self.note("struck", name, note="is back")
+        if not member.awake:
+            member.awake = True
+            self._expect_what_it_missed(name)
+            await self._connect(member)
+
+    async def quiet(self, at_most_seconds: float, at_most_messages: int | None) -> str:
+        """Wait until all is handled; what is still going on when the patience ends, else ""."""
+        began = changed = time.monotonic()
+        seen = -1
+        while True:
+            now = time.monotonic()
+            if seen != len(self.moments):
+                seen, changed = len(self.moments), now
+            if not self._busy() and now - changed > (LOST_SECONDS if self._under_way else 0.05):
+                self.note("quiet", YOU)
+                return ""
+            if at_most_messages is not None and self._sent >= at_most_messages:
+                return f"{at_most_messages} messages have been sent, and it goes on."
+            if now - began > at_most_seconds:
+                busy = ", ".join(sorted(self._busy())) or "messages"
+                return f"after {at_most_seconds:g} s {busy} still at work."
+            await asyncio.sleep(0.01)
+
+    def note(
+        self,
+        what: What,
+        where: str,
+        topic: str = "",
+        message: Message | None = None,
+        note: str = "",
+    ) -> None:
+        """Write down a moment, and keep count of what is under way."""
+        seconds = time.monotonic() - self._began
+        self.moments.append(Moment(what, where, topic, message, seconds, note))
+        if what == "listens":
+            self._listens.append((topic, where))
+            self._listeners.clear()
+        if message is None:
+            return
+        if what == "sent":
+            self._sent += 1
+            if not any(fault.what == "mute" for fault in self.members[where].faulty.faults):
+                self._under_way.update((name, message.id) for name in self._awake_listeners(topic))
+        elif what == "received":
+            self._under_way.discard((where, message.id))
+            self._at_work[where] += 1
+        else:
+            self._at_work[where] -= 1
+
+    async def _enter(self, service: Service) -> None:
+        member = self._wired(copy.deepcopy(service), service)
+        self.members[service.name] = member
+        await self._connect(member)
+
+    def _wired(self, pristine: Service, service: Service) -> Member:
+        assert self.address is not None
+        wire = Mqtt(self.address, service.name, self._session)
+        return Member(pristine, service, wire, Faulty(wire, service.name, self.faults, self.seed))
+
+    async def _connect(self, member: Member) -> None:
+        # First the subscriptions, then the connection: what waits in the session comes at once.
+        if not member.joined:
+            recorded = Recorded(member.faulty, member.service.name, self.note)
+            await member.service.join(recorded, self.ledger)
+            member.joined = True
+        await member.wire.open()
+
+    def _absent(self, name: str, what: str) -> None:
+        self.members[name].awake = False
+        self._under_way = {(who, id) for who, id in self._under_way if who != name}
+        self.note("struck", name, note=what)
+
+    def _expect_what_it_missed(self, name: str) -> None:
+        """Count as under way what the broker has kept for one that comes back."""
+        done = {
+            m.message.id for m in self.moments if m.where == name and m.what == "done" and m.message
+        }
+        topics = self.members[name].service.topics
+        self._under_way.update(
+            (name, m.message.id)
+            for m in self.moments
+            if m.what == "sent" and m.message and m.message.id not in done
+            if any(matches(topic, m.topic) for topic in topics)
+        )
+
+    def _awake_listeners(self, topic: str) -> list[str]:
+        if topic not in self._listeners:
+            names = (name for pattern, name in self._listens if matches(pattern, topic))
+            self._listeners[topic] = list(dict.fromkeys(names))
+        return [name for name in self._listeners[topic] if self.members[name].awake]
+
+    def _busy(self) -> list[str]:
+        held = [name for name, member in self.members.items() if member.faulty.holding]
+        return held + [name for name, count in self._at_work.items() if count > 0]
+
+    def _member(self, name: str) -> Member:
+        _must_be_here(name, self.members)
+        return self.members[name]
+
+
+def _must_be_here(name: str, here: Iterable[str]) -> None:
+    if name not in here:
+        raise LabError(f"There is no {name} in this lab; there are {', '.join(here)}.")
+
+
+def _without_doubles(services: Sequence[Service]) -> list[Service]:
+    for name, times in Counter(service.name for service in services).items():
+        if times > 1:
+            raise NotAService(
+                f"Two services are called {name}; nobody could tell them apart.\n"
+                f"Give one of them another class name, such as `class Second{name}({name}):`."
+            )
+    return list(services)

@@ -1,0 +1,226 @@
+"""A message: what one service says to others, in the form in which it crosses the broker."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from labkit.system.errors import BadMessage
+
+Kind = Literal["event", "command", "reply", "dead", "status", "unreadable"]
+
+LIMIT_BYTES = 1_000_000
+
+
+class Event(BaseModel):
+    """Something that has happened, named in the past tense; any number of services may react.
+
+    Strict when you make one (an unknown or missing field is an error), tolerant when one is read
+    from the broker (what it does not know, it ignores): Postel's law, the *tolerant reader*.
+
+    Raises:
+        BadMessage: a field is missing, unknown or of the wrong type.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, /, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise BadMessage(complaint(type(self), error)) from None
+
+    @classmethod
+    def read(cls, data: object) -> Self:
+        """Make an event from the data of a message, ignoring the fields it does not know."""
+        if not isinstance(data, Mapping):
+            raise BadMessage(
+                f"{cls.__name__} needs an object with its fields; data is {data!r:.80}."
+            )
+        return cls(**{name: value for name, value in data.items() if name in cls.model_fields})
+
+
+class Message(BaseModel):
+    """The envelope: CloudEvents 1.0, with the attributes that make a story traceable.
+
+    `correlationid` names the message that began the story, `causationid` the one that led to this
+    one (CloudEvents *correlation* extension), `traceparent` the same for tracing tools (W3C Trace
+    Context). `kind`, `replyto` and `reason` are extension attributes of labkit.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    type: str = Field(min_length=1)
+    time: str | None = None
+    datacontenttype: str = "application/json"
+    kind: Kind = "event"
+    correlationid: str = ""
+    causationid: str | None = None
+    traceparent: str | None = None
+    replyto: str | None = None
+    reason: str | None = None
+    data: Any = None
+    # What a fault does to this message at its receiver; it never travels.
+    struck: str | None = Field(default=None, exclude=True)
+
+    @property
+    def sender(self) -> str:
+        """The service that said it; a foreign client's whole `source`."""
+        name = self.source.removeprefix("/")
+        return self.source if "/" in name else name
+
+    @property
+    def story(self) -> str:
+        """The id of the message that began it all."""
+        return self.correlationid or self.id
+
+    @cached_property
+    def payload(self) -> bytes:
+        """This message in the JSON event format of CloudEvents.
+
+        Raises:
+            BadMessage: it is larger than the broker should carry.
+        """
+        payload = self.__pydantic_serializer__.to_json(self, exclude_none=True)
+        if len(payload) > LIMIT_BYTES:
+            raise BadMessage(too_large(self.type, len(payload)))
+        return payload
+
+
+def say(
+    kind: Kind,
+    type: str,
+    sender: str,
+    data: object,
+    *,
+    nth: int,
+    cause: Message | None = None,
+    replyto: str | None = None,
+    reason: str | None = None,
+) -> Message:
+    """A new message; `nth` counts what this sender has said because of `cause`.
+
+    The id is computed from who says it, why, and which one it is. It hangs on no clock and on no
+    other message, so the same run has the same ids on any broker and in simulation.
+    """
+    if cause is None:
+        id = story = f"{sender}-{nth}"
+    else:
+        id, story = f"{sender}-{_digest(f'{cause.id} {sender} {nth}', 6)}", cause.story
+    return Message.model_construct(
+        specversion="1.0",
+        id=id,
+        source=f"/{sender}",
+        type=type,
+        time=datetime.now(UTC).isoformat(),
+        datacontenttype="application/json",
+        kind=kind,
+        correlationid=story,
+        causationid=cause.id if cause else None,
+        traceparent=f"00-{_digest(story, 16)}-{_digest(id, 8)}-01",
+        replyto=replyto,
+        reason=reason,
+        data=data,
+        struck=None,
+    )
+
+
+def read(topic: str, payload: bytes) -> Message:
+    """The message in a payload; never an error, so that one bad sender harms nobody else.
+
+    What can't be read becomes a message of kind `unreadable` whose `reason` says why.
+    """
+    if len(payload) > LIMIT_BYTES:
+        return _unreadable(topic, payload, too_large("the payload", len(payload)))
+    try:
+        return Message.model_validate_json(payload)
+    except ValidationError as error:
+        return _unreadable(topic, payload, _not_a_message(payload, error))
+
+
+def complaint(model: type[BaseModel], error: ValidationError) -> str:
+    """What is wrong with the arguments for a model, in plain words, with its signature."""
+    fields = model.model_fields
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False):
+        name = ".".join(str(part) for part in problem["loc"]) or "it"
+        if problem["type"] == "missing":
+            lines.append(f"{name} is missing")
+        elif problem["type"] == "extra_forbidden":
+            lines.append(f"it has no {name}{did_you_mean(name, fields)}")
+        else:
+            lines.append(
+                f"{name}={problem['input']!r:.60}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+            )
+    return f"{model.__name__}: {'; '.join(lines)}.\nIt takes {model.__name__}({signature(model)})."
+
+
+def signature(model: type[BaseModel]) -> str:
+    """The fields of a model, as one would write them in a call."""
+    return ", ".join(
+        f"{name}: {getattr(field.annotation, '__name__', None) or field.annotation}"
+        + ("" if field.is_required() else f" = {field.get_default()!r}")
+        for name, field in model.model_fields.items()
+    )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean …?)` where a known name is near, else nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def too_large(what: str, size: int) -> str:
+    """Why a message is refused for its size, and the mend."""
+    return (
+        f"{what} is {size:,} bytes; labkit carries {LIMIT_BYTES:,} at most.\n"
+        "Store the large thing somewhere and send its address (the *claim check* pattern)."
+    )
+
+
+def _not_a_message(payload: bytes, error: ValidationError) -> str:
+    try:
+        found = json.loads(payload)
+    except ValueError:
+        return (
+            f"the payload is not JSON: {_start(payload)!r}.\nSend a CloudEvents 1.0 event in JSON."
+        )
+    if not isinstance(found, dict):
+        return f"the payload is JSON, but no CloudEvent: {_start(payload)!r}."
+    problems = "; ".join(
+        f"{problem['loc'][0] if problem['loc'] else 'it'}: {problem['msg'].lower()}"
+        for problem in error.errors(include_url=False)
+    )
+    return (
+        f"the payload is JSON, but no CloudEvent 1.0 ({problems}).\n"
+        'It needs "specversion": "1.0", "id", "source", "type" and "data".'
+    )
+
+
+def _unreadable(topic: str, payload: bytes, reason: str) -> Message:
+    return Message(
+        id=f"unreadable-{hashlib.blake2b(payload, digest_size=6).hexdigest()}",
+        source="outside",
+        type=topic.rpartition("/")[2] or topic,
+        kind="unreadable",
+        reason=reason,
+        data=_start(payload),
+    )
+
+
+def _start(payload: bytes) -> str:
+    return payload[:80].decode(errors="replace") + ("…" if len(payload) > 80 else "")
+
+
+def _digest(text: str, size: int) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()

@@ -1,0 +1,292 @@
+"""MQTT: a transport over a real broker. The only file that knows aiomqtt."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+
+from labkit.system.broker import Address
+from labkit.system.errors import BrokerError
+from labkit.system.loop import HANDLING
+from labkit.system.message import Message, read, say
+from labkit.system.transport import Deliver, matches
+
+PATIENCE_SECONDS = 20.0
+# Without it a request and its reply take 88 ms instead of 0.9 (Nagle meets delayed ACK).
+NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class Mqtt:
+    """A participant's transport: QoS 1, acknowledged after the handler, reconnecting.
+
+    `session` names the lab. The broker keeps the participant's session under both names, so what
+    is published while it is away waits for it (MQTT 3.1.1, section 3.1.2.4).
+    """
+
+    def __init__(self, address: Address, name: str, session: str) -> None:
+        self._name = name
+        status = f"status/{name}", lambda state: say("status", "Status", name, state, nth=1)
+        self._main = Connection(address, name, session, status)
+        # Brokers stop sending when some 20 messages are unacknowledged. Twenty commands which
+        # wait for replies would so keep out these very replies: they get a connection of their own.
+        self._replies = Connection(address, f"{name}-replies", session)
+
+    async def open(self) -> None:
+        """Connect, and stay connected until `close`; BrokerError where there is no way in."""
+        await self._main.open()
+
+    async def publish(self, topic: str, message: Message) -> None:
+        await self._main.publish(topic, message)
+
+    async def subscribe(self, topic: str, deliver: Deliver) -> None:
+        if topic.startswith("reply/"):
+            await self._replies.subscribe(topic, deliver)
+            await self._replies.open()
+        else:
+            await self._main.subscribe(topic, deliver)
+
+    async def close(self, *, forget: bool = False) -> None:
+        """Leave; `forget` makes the broker drop the session with all that waits in it."""
+        for connection in (self._main, self._replies):
+            await connection.drop_work()
+            await connection.leave()
+            if forget:
+                await connection.forget()
+
+    async def sleep(self) -> None:
+        """Finish the work in hand and leave politely; the broker keeps what comes meanwhile."""
+        await self._main.finish_work()
+        await self._main.leave()
+
+    async def die(self) -> None:
+        """Break off as a killed process does: in mid-work, without a word to the broker."""
+        for connection in (self._main, self._replies):
+            await connection.drop_work()
+            await connection.leave(abruptly=True)
+
+
+@dataclass(eq=False)
+class Receipt:
+    """What is needed to acknowledge a message, once, on the connection on which it came."""
+
+    client: aiomqtt.Client
+    packet: int
+    qos: int
+
+    def acknowledge(self) -> None:
+        # aiomqtt has no public way to acknowledge (its issue 345).
+        self.client._client.ack(self.packet, self.qos)
+
+
+Status = tuple[str, Callable[[str], Message]]
+
+
+class Connection:
+    """One MQTT connection that comes back when the broker does."""
+
+    def __init__(
+        self, address: Address, name: str, session: str, status: Status | None = None
+    ) -> None:
+        self._address, self._name, self._status = address, name, status
+        self._identifier = f"{session}-{name}"
+        self._subscriptions: list[tuple[str, Deliver]] = []
+        self._at_work: set[asyncio.Task[None]] = set()
+        self._receipts: dict[tuple[str, str], Receipt] = {}
+        self._client: aiomqtt.Client | None = None
+        self._connected = asyncio.Event()
+        self._supervisor: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Return when connected; from then on a supervisor keeps it so."""
+        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._supervisor = asyncio.create_task(self._stay_connected(first), name=self._identifier)
+        await first
+
+    async def publish(self, topic: str, message: Message) -> None:
+        payload, where = message.payload, self._address.topic(topic)
+        while True:
+            client = await self._now_connected()
+            try:
+                return await client.publish(where, payload, qos=1)
+            except aiomqtt.MqttError:
+                # Whether the broker has it is not known, so say it again (at least once).
+                if self._client is client:
+                    self._connected.clear()
+
+    async def subscribe(self, topic: str, deliver: Deliver) -> None:
+        """Before `open` it is only noted: what waits in the session needs its receiver."""
+        where = self._address.topic(topic)
+        self._subscriptions.append((where, deliver))
+        if self._supervisor is not None:
+            client = await self._now_connected()
+            await client.subscribe(where, qos=1)
+
+    async def finish_work(self) -> None:
+        await asyncio.gather(*self._at_work, return_exceptions=True)
+
+    async def drop_work(self) -> None:
+        await _cancelled(self._at_work)
+
+    async def leave(self, *, abruptly: bool = False) -> None:
+        """Disconnect; abruptly is without a word, so that the broker publishes the last will."""
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is None:
+            return
+        if abruptly and self._client is not None and _cut(self._client):
+            await asyncio.wait([supervisor], timeout=2.0)
+        elif self._status and self._connected.is_set() and self._client is not None:
+            with suppress(aiomqtt.MqttError):
+                await self._announce(self._client, "offline")
+        await _cancelled([supervisor])
+
+    async def forget(self) -> None:
+        """Connect once with a clean session, which ends the kept one."""
+        with suppress(aiomqtt.MqttError):
+            async with self._new_client(clean_session=True):
+                pass
+
+    async def _stay_connected(self, first: asyncio.Future[None]) -> None:
+        wait = 0.05
+        while self._supervisor is not None:
+            try:
+                async with self._new_client() as client:
+                    await self._resume(client)
+                    wait = 0.05
+                    if not first.done():
+                        first.set_result(None)
+                    async for _ in client.messages:  # the inbox hands them over: this only waits
+                        pass
+            except aiomqtt.MqttError as error:
+                if not first.done():
+                    first.set_exception(self._no_way_in(error))
+                    return
+            finally:
+                self._connected.clear()
+            if self._supervisor is not None:
+                await asyncio.sleep(wait)
+            wait = min(2 * wait, 1.0)
+
+    async def _resume(self, client: aiomqtt.Client) -> None:
+        for topic, _ in self._subscriptions:
+            await client.subscribe(topic, qos=1)
+        if self._status:
+            await self._announce(client, "online")
+        self._client = client
+        self._connected.set()
+
+    async def _announce(self, client: aiomqtt.Client, state: str) -> None:
+        if self._status:
+            topic, message = self._status
+            payload = message(state).payload
+            await client.publish(self._address.topic(topic), payload, qos=1, retain=True)
+
+    async def _now_connected(self) -> aiomqtt.Client:
+        if not self._connected.is_set():
+            try:
+                await asyncio.wait_for(self._connected.wait(), PATIENCE_SECONDS)
+            except TimeoutError:
+                raise BrokerError(
+                    f"The broker at {self._address.url} went away and did not return within "
+                    f"{PATIENCE_SECONDS:g} s.\nStart it again, or open a new lab."
+                ) from None
+        assert self._client is not None
+        return self._client
+
+    def _new_client(self, *, clean_session: bool = False) -> aiomqtt.Client:
+        will = None
+        if self._status:
+            topic, message = self._status
+            will = aiomqtt.Will(
+                self._address.topic(topic), message("offline").payload, qos=1, retain=True
+            )
+        client = aiomqtt.Client(
+            self._address.host,
+            self._address.port,
+            username=self._address.username,
+            password=self._address.password,
+            identifier=self._identifier,
+            clean_session=clean_session,
+            will=will,
+            queue_type=self._inbox(lambda: client),
+            max_inflight_messages=1000,
+            socket_options=[NO_DELAY],
+        )
+        client.pending_calls_threshold = 10_000
+        # By default aiomqtt acknowledges on receipt: a crash then loses what waits in its queue.
+        client._client.manual_ack_set(True)
+        return client
+
+    def _inbox(self, client: Callable[[], aiomqtt.Client]) -> Any:
+        """A queue that hands over at once; reading aiomqtt's own costs two tasks a message."""
+        arrived = self._arrived
+
+        class Inbox(asyncio.Queue[aiomqtt.Message]):
+            def put_nowait(self, item: aiomqtt.Message) -> None:
+                arrived(item, client())
+
+        return Inbox
+
+    def _arrived(self, arrival: aiomqtt.Message, client: aiomqtt.Client) -> None:
+        topic = arrival.topic.value
+        payload = arrival.payload if isinstance(arrival.payload, bytes) else b""
+        message = read(topic, payload)
+        receipt = Receipt(client, arrival.mid, arrival.qos)
+        earlier = self._receipts.get((topic, message.id))
+        if earlier is not None and earlier.client is not client:
+            # It comes again after a reconnect, while its handler is still at work: the handler's
+            # end acknowledges the new one. A crash would have ended the handler.
+            earlier.client, earlier.packet = client, arrival.mid
+            return
+        deliver = next((d for pattern, d in self._subscriptions if matches(pattern, topic)), None)
+        if deliver is None:  # a subscription of an earlier life of this session
+            return receipt.acknowledge()
+        self._receipts[topic, message.id] = receipt
+        task = asyncio.create_task(
+            self._work(topic, message, deliver, receipt),
+            name=f"{self._name}{HANDLING}{message.type}",
+        )
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+
+    async def _work(self, topic: str, message: Message, deliver: Deliver, receipt: Receipt) -> None:
+        try:
+            await deliver(message)
+            receipt.acknowledge()
+        finally:
+            if self._receipts.get((topic, message.id)) is receipt:
+                del self._receipts[topic, message.id]
+
+    def _no_way_in(self, error: aiomqtt.MqttError) -> BrokerError:
+        where = self._address.url
+        if isinstance(error, MqttConnectError):
+            return BrokerError(
+                f"The broker at {where} refused {self._identifier} ({error}).\n"
+                "Check the user and password: Lab(broker='mqtt://user:password@host:1883')."
+            )
+        return BrokerError(
+            f"No MQTT broker at {where} ({error}).\n"
+            "Start one with `mosquitto -p 1883`, or leave out `broker=` to use the lab's own."
+        )
+
+
+def _cut(client: aiomqtt.Client) -> bool:
+    connection = client._client.socket()
+    if not isinstance(connection, socket.socket):
+        return False
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    return True
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)

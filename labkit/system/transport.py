@@ -1,0 +1,43 @@
+"""What carries messages. What wraps a transport is a transport too."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from labkit.system.message import Message
+
+Deliver = Callable[[Message], Awaitable[None]]
+
+
+class Transport(Protocol):
+    """One participant's connection to a broker."""
+
+    async def publish(self, topic: str, message: Message) -> None:
+        """Return once the broker has the message."""
+        ...
+
+    async def subscribe(self, topic: str, deliver: Deliver) -> None:
+        """Return once the subscription stands: what is published later will come.
+
+        A message is acknowledged when `deliver` has returned; one whose `deliver` did not return
+        comes again after a reconnect (at least once). `topic` may hold the wildcards `+` and `#`.
+        """
+        ...
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """Whether a subscription covers a topic (MQTT 3.1.1, section 4.7)."""
+    if pattern == topic:
+        return True
+    if "+" not in pattern and "#" not in pattern:
+        return False
+    if topic.startswith("$") and not pattern.startswith("$"):
+        return False
+    wanted, found = pattern.split("/"), topic.split("/")
+    for place, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if place >= len(found) or level not in ("+", found[place]):
+            return False
+    return len(wanted) == len(found)

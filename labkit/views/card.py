@@ -1,0 +1,127 @@
+"""The result card: a run in a few numbers, the same for both styles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from labkit.system.ledger import Ledger, in_order
+from labkit.trace import Trace, key_of
+
+
+@dataclass(frozen=True)
+class Card:
+    """What became of the orders of one run.
+
+    confirmed, rejected and stuck add up to the orders: shipped; ended without goods or cost;
+    neither. p50_ms and p95_ms are the times from an order's first message to its last.
+    """
+
+    orders: int
+    confirmed: int
+    rejected: int
+    stuck: int
+    doubled: int
+    orphaned: int
+    messages: int
+    longest_chain: int
+    times_ms: tuple[float, ...] = field(default=(), repr=False, compare=False)
+
+    @classmethod
+    def of(cls, trace: Trace, ledger: Ledger) -> Card:
+        """Count what a trace and a ledger tell."""
+        orders = in_order({key_of(message) for message in trace.sent() if key_of(message)})
+        shipped, orphaned = set(ledger.keys("shipped")), set(ledger.orphaned())
+        ended = _ended(trace)
+        return cls(
+            orders=len(orders),
+            confirmed=sum(order in shipped for order in orders),
+            rejected=sum(
+                order in ended and order not in shipped and order not in orphaned
+                for order in orders
+            ),
+            stuck=sum(
+                order not in shipped and (order not in ended or order in orphaned)
+                for order in orders
+            ),
+            doubled=len(ledger.doubled()),
+            orphaned=len(orphaned),
+            messages=len(trace),
+            longest_chain=_longest_chain(trace),
+            times_ms=tuple(sorted(_times(trace))),
+        )
+
+    @property
+    def p50_ms(self) -> float:
+        """The time that half of the orders needed at most."""
+        return _percentile(self.times_ms, 0.5)
+
+    @property
+    def p95_ms(self) -> float:
+        """The time that 95 of 100 orders needed at most."""
+        return _percentile(self.times_ms, 0.95)
+
+    @property
+    def rows(self) -> list[tuple[str, int]]:
+        """The counts with their names, without the times, which differ from run to run."""
+        names = ("orders", "confirmed", "rejected", "stuck", "doubled", "orphaned", "messages")
+        return [(name, getattr(self, name)) for name in names] + [
+            ("longest chain", self.longest_chain)
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name:14}{value:>8,}" for name, value in self.rows)
+
+
+def side_by_side(**cards: Card) -> Cards:
+    """Cards in columns: `side_by_side(orchestrated=…, choreographed=…)`."""
+    return Cards(cards)
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Several result cards as one table."""
+
+    cards: dict[str, Card]
+
+    def __repr__(self) -> str:
+        columns = [(name, dict(card.rows)) for name, card in self.cards.items()]
+        head = " " * 14 + "".join(f"{name:>16}" for name, _ in columns)
+        rows = (
+            f"{row:14}" + "".join(f"{values[row]:>16,}" for _, values in columns)
+            for row in columns[0][1]
+        )
+        return "\n".join([head, *rows])
+
+
+def _ended(trace: Trace) -> set[str]:
+    """The orders of which somebody has said the last word: an answer, or an outcome event."""
+    ends = ("OrderConfirmed", "OrderRejected")
+    answers = {m.causationid for m in trace.received(by="you") if m.kind == "reply"}
+    asked = {key_of(m) for m in trace.sent(by="you") if m.id in answers}
+    return asked | {key_of(m) for m in trace.sent() if m.type in ends}
+
+
+def _longest_chain(trace: Trace) -> int:
+    depth: dict[str, int] = {}
+    for message in trace.sent():
+        if message.kind != "reply":
+            depth[message.id] = depth.get(message.causationid or "", 0) + 1
+    return max(depth.values(), default=0)
+
+
+def _times(trace: Trace) -> Iterable[float]:
+    """Of each order, the milliseconds from its first moment to its last."""
+    order_of = {m.story: key_of(m) for m in trace.sent() if key_of(m)}
+    first: dict[str, float] = {}
+    last: dict[str, float] = {}
+    for moment in trace:
+        order = order_of.get(moment.message.story) if moment.message else None
+        if order:
+            first.setdefault(order, moment.seconds)
+            last[order] = moment.seconds
+    return [1000 * (last[order] - first[order]) for order in first]
+
+
+def _percentile(times: tuple[float, ...], share: float) -> float:
+    return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0

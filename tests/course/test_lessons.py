@@ -1,0 +1,119 @@
+"""Every lesson gives what it shows: run after run, on each broker, and in cells run again."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import build_course
+
+ROOT = Path(__file__).parent.parent.parent
+FIXTURE = Path(__file__).parent / "fixture" / "00-two-rooms.md"
+LESSONS = sorted(ROOT.glob("lessons/*.ipynb"))
+ALL_SECONDS = 300
+CELL_SECONDS = 60
+
+
+def nbval(folder: Path, broker: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run the notebooks of a folder and compare each output with the stored one."""
+    command = f"{sys.executable} -m pytest -q -p no:cacheprovider --color=no --nbval"
+    options = ["--nbval-current-env", f"--nbval-cell-timeout={CELL_SECONDS}", str(folder)]
+    environment = {**os.environ, "LABKIT_BROKER": broker, "NO_COLOR": "1"}
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+        environment[name] = str(home / name.lower())  # not what the developer has set up
+    return subprocess.run(
+        [*command.split(), *options],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=ALL_SECONDS,
+        check=False,
+    )
+
+
+def holds(result: subprocess.CompletedProcess[str]) -> bool:
+    print(result.stdout, result.stderr)
+    return result.returncode == 0
+
+
+@pytest.mark.parametrize("time", ["first", "second", "third"])
+def test_the_lessons_show_what_is_stored_time_after_time(time, tmp_path):
+    assert holds(nbval(ROOT / "lessons", "embedded", tmp_path))
+
+
+@pytest.mark.needs("mosquitto")
+@pytest.mark.parametrize("time", ["first", "second", "third"])
+def test_the_lessons_show_the_same_on_mosquitto(time, tmp_path):
+    assert holds(nbval(ROOT / "lessons", "mosquitto", tmp_path))
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_the_cells_of_a_lesson_can_be_run_again(lesson):
+    text = ROOT / "course" / f"{lesson.stem}.md"
+    stored = stored_outputs(lesson)
+    notebook = build_course.written(text)
+    with build_course.kernel(notebook, lesson.parent) as client:
+        for again in (False, True):
+            for index, cell in enumerate(notebook.cells):
+                build_course.run_cell(client, cell, index, lesson.stem)
+            for cell in notebook.cells:
+                if cell.cell_type == "code" and "nbval-ignore-output" not in build_course.tags(
+                    cell
+                ):
+                    assert (cell.id, again, shown(cell.outputs)) == (
+                        cell.id,
+                        again,
+                        stored[cell.id],
+                    )
+
+
+def stored_outputs(notebook: Path) -> dict[str, list[dict]]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return {cell["id"]: shown(cell["outputs"]) for cell in cells if cell["cell_type"] == "code"}
+
+
+def shown(outputs: list[dict]) -> list[dict]:
+    """As it is seen: one text instead of its lines, and no count of executions."""
+    return [
+        {
+            "text": one_text(output.get("text", output.get("evalue", ""))),
+            **{kind: one_text(data) for kind, data in output.get("data", {}).items()},
+        }
+        for output in outputs
+    ]
+
+
+def one_text(lines: object) -> object:
+    return "".join(lines) if isinstance(lines, list) else lines
+
+
+# -- would these tests notice? -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fixture_lesson(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lessons")
+    notebook = build_course.written(FIXTURE)
+    build_course.run(notebook, FIXTURE.stem, folder)
+    path = folder / f"{FIXTURE.stem}.ipynb"
+    path.write_text(build_course.as_text(notebook), encoding="utf-8")
+    return path
+
+
+def test_all_that_a_lesson_may_have_passes(fixture_lesson, tmp_path):
+    result = nbval(fixture_lesson.parent, "embedded", tmp_path)
+    assert holds(result)
+    assert "7 passed" in result.stdout
+
+
+def test_another_output_than_the_stored_one_is_noticed(fixture_lesson, tmp_path):
+    (tmp_path / "lessons").mkdir()
+    spoilt = tmp_path / "lessons" / fixture_lesson.name
+    spoilt.write_text(fixture_lesson.read_text().replace('"42"', '"43"'))
+    result = nbval(spoilt.parent, "embedded", tmp_path)
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "1 failed, 6 passed" in result.stdout
