@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 FIRST = ("index", "00-sound-check")  # what is opened when no lesson is named
+SETTINGS = Path(__file__).resolve().parent / "jupyter"  # switches off the question about news
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,6 +35,8 @@ def lab(lesson: str | None, port: int | None, no_browser: bool) -> None:
     from jupyterlab.labapp import LabApp
 
     click.echo(f"Opening {notebook} of {root}. To end it: Ctrl-C.")
+    more = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(SETTINGS), more]))
     LabApp.launch_instance(jupyter_arguments(root, notebook, port, no_browser))
 
 

@@ -17,7 +17,7 @@ from labkit.system.faults import Fault
 from labkit.system.ledger import Ledger
 from labkit.system.loop import Loop, the_loop
 from labkit.system.message import Event
-from labkit.system.service import Command, Service
+from labkit.system.service import Command, Service, name_of
 from labkit.trace import Trace
 from labkit.views.card import Card
 from labkit.views.sequence import sequence
@@ -44,16 +44,20 @@ class Lab:
         self,
         *services: type[Service] | Service,
         broker: str | Broker | None = None,
-        faults: Iterable[Fault] = (),
+        faults: Fault | Iterable[Fault] = (),
         seed: int = 1,
     ) -> None:
-        members = [_instance(service) for service in services]
-        self._system = Running(members, broker_for(broker), list(faults), seed)
+        members = [_service(service) for service in services]
+        faults = [faults] if isinstance(faults, Fault) else list(faults)
+        self._system = Running(members, broker_for(broker), faults, seed)
         self._loop: Loop | None = None
+        self._end: weakref.finalize[[Loop, Running], Lab] | None = None
         self._told = self._blocks_told = 0
 
     async def open(self) -> Lab:
         """Start the broker and the services; return when all of them listen."""
+        if self._closed:
+            raise LabError("This lab is closed. Make a new one: `lab = await Lab(…).open()`.")
         if self._loop is None:
             self._loop = the_loop()
             self._blocks_told = len(self._loop.blocked)
@@ -67,8 +71,8 @@ class Lab:
 
     async def close(self) -> None:
         """Stop the services and the broker. The trace and the ledger stay."""
-        if self._loop is not None and self._end.detach():
-            await self._run(self._system.close())
+        if self._loop is not None and self._end is not None and self._end.detach():
+            await self._loop.run(self._system.close())
             self._tell()
 
     async def __aenter__(self) -> Lab:
@@ -103,23 +107,23 @@ class Lab:
 
     async def crash(self, service: type[Service]) -> None:
         """Kill a service in mid-work: what it knew is gone, what it had not handled comes back."""
-        await self._run(self._system.crash(service.__name__))
+        await self._run(self._system.crash(name_of(service)))
 
     async def sleep(self, service: type[Service]) -> None:
         """Let a service leave for a while; the broker keeps what is meant for it."""
-        await self._run(self._system.sleep(service.__name__))
+        await self._run(self._system.sleep(name_of(service)))
 
     async def wake(self, service: type[Service]) -> None:
         """Bring a service back after `crash`, `sleep` or `mute`."""
-        await self._run(self._system.wake(service.__name__))
+        await self._run(self._system.wake(name_of(service)))
 
     async def mute(self, service: type[Service]) -> None:
         """Let nothing arrive that this service says; it still hears and works."""
-        await self._run(self._system.mute(service.__name__))
+        await self._run(self._system.mute(name_of(service)))
 
     async def join(self, service: type[Service] | Service) -> None:
         """Let one more service take part; one of the same name is replaced."""
-        await self._run(self._system.join(_instance(service)))
+        await self._run(self._system.join(_service(service)))
 
     # What is known of the run
 
@@ -150,15 +154,22 @@ class Lab:
         return Card.of(self.trace, self.ledger)
 
     def __repr__(self) -> str:
-        state = "open" if self._loop is not None and self._end.alive else "closed"
+        state = "closed" if self._closed else "not open" if self._loop is None else "open"
         names = ", ".join(self._system.members) or "no services"
         return f"Lab ({state}): {names}"
 
     async def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None:
+        if self._loop is None or self._closed:
             work.close()
-            raise LabError("The lab is not open. Use `async with Lab(…) as lab:`, or `.open()` it.")
+            raise LabError(
+                f"The lab is {'closed' if self._closed else 'not open'}. What you say belongs "
+                "inside `async with Lab(…) as lab:`,\nor after `lab = await Lab(…).open()`."
+            )
         return await self._loop.run(work)
+
+    @property
+    def _closed(self) -> bool:
+        return self._end is not None and not self._end.alive
 
     def _tell(self) -> None:
         """Print, in the cell that asks, what went wrong since the last time."""
@@ -185,7 +196,7 @@ def _close(loop: Loop, system: Running) -> None:
             ending.result(2.0)
 
 
-def _instance(service: object) -> Service:
+def _service(service: object) -> type[Service] | Service:
     if isinstance(service, Service):
         return service
     if not (inspect.isclass(service) and issubclass(service, Service)):
@@ -194,9 +205,10 @@ def _instance(service: object) -> Service:
             "Write `class Payment(Service):` and give the lab the class: `Lab(Payment)`."
         )
     try:
-        return service()
+        inspect.signature(service).bind()
     except TypeError as error:
         raise NotAService(
-            f"{service.__name__} needs settings ({error}); give the lab an instance: "
-            f"`Lab({service.__name__}(…))`."
+            f"{service.__name__} needs settings ({error}).\n"
+            f"Give the lab an instance: `Lab({service.__name__}(…))`."
         ) from None
+    return service

@@ -7,17 +7,18 @@ import copy
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from labkit.steps import YOU, Moment, What
+from labkit.steps import CRASHES, FALLS_ASLEEP, FALLS_MUTE, IS_BACK, YOU, Moment, What
 from labkit.system.broker import Address, Broker
 from labkit.system.errors import LabError, NotAService
 from labkit.system.faults import Fault, Faulty
 from labkit.system.ledger import Ledger
 from labkit.system.message import Message
 from labkit.system.mqtt import Mqtt
-from labkit.system.service import Service
+from labkit.system.service import Service, name_of
 from labkit.system.transport import matches
 from labkit.trace import Recorded
 
@@ -25,19 +26,20 @@ from labkit.trace import Recorded
 LOST_SECONDS = 2.0
 
 
+Newcomer = type[Service] | Service
+
+
 class You(Service):
     """The learner, who publishes and calls from a cell."""
 
-    @property
-    def name(self) -> str:
-        return YOU
+    name = YOU  # type: ignore[override]  # it has no class of the learner's
 
 
 @dataclass
 class Member:
-    """A service with its way to the broker; `pristine` is what it was before it took part."""
+    """A service with its way to the broker; `anew` makes it as it was before it took part."""
 
-    pristine: Service
+    anew: Callable[[], Service]
     service: Service
     wire: Mqtt
     faulty: Faulty
@@ -49,7 +51,7 @@ class Running:
     """Puts recorder, faults and MQTT around each service, and knows when all is quiet."""
 
     def __init__(
-        self, services: Sequence[Service], broker: Broker, faults: Sequence[Fault], seed: int
+        self, services: Sequence[Newcomer], broker: Broker, faults: Sequence[Fault], seed: int
     ) -> None:
         self.broker, self.faults, self.seed = broker, list(faults), seed
         self.address: Address | None = None
@@ -66,13 +68,14 @@ class Running:
         self._listens: list[tuple[str, str]] = []
         self._listeners: dict[str, list[str]] = {}
         for fault in self.faults:
-            _must_be_here(fault.service, [service.name for service in services])
+            _must_be_here(fault.service, [name_of(service) for service in services])
 
     async def open(self) -> None:
         try:
             self.address = await self.broker.start()
-            for service in [self.you, *self._waiting_to_join]:
-                await self._enter(service)
+            await self._enter(self.you, You)
+            for newcomer in self._waiting_to_join:
+                await self._enter(*_made(newcomer))
         except BaseException:
             await self.close()
             raise
@@ -83,34 +86,43 @@ class Running:
             await member.wire.close(forget=shared)
         await self.broker.stop()
 
-    async def join(self, service: Service) -> None:
-        former = self.members.pop(service.name, None)
+    async def join(self, newcomer: Newcomer) -> None:
+        service, anew = _made(newcomer)
+        former = self.members.get(service.name)
         if former is not None:
+            for topic in former.service.topics:
+                if topic not in service.topics and former.awake:
+                    await former.wire.unsubscribe(topic)
             await former.wire.close()
-        await self._enter(service)
+            self._at_work[service.name] = 0
+            self.note("leaves", service.name)
+        await self._enter(service, anew)
+        if former is not None:
+            self._expect_what_it_missed(service.name)
 
     async def crash(self, name: str) -> None:
         member = self._member(name)
-        self._absent(name, "crashes")
+        successor = self._wired(member.anew(), member.anew)
+        self._absent(name, CRASHES)
         await member.wire.die()
         self._at_work[name] = 0
-        self.members[name] = self._wired(member.pristine, copy.deepcopy(member.pristine))
-        self.members[name].awake = False
+        self.members[name] = successor
+        successor.awake = False
 
     async def sleep(self, name: str) -> None:
         member = self._member(name)
         await member.wire.sleep()
-        self._absent(name, "falls asleep")
+        self._absent(name, FALLS_ASLEEP)
 
     async def mute(self, name: str) -> None:
         member = self._member(name)
         member.faulty.faults.append(Fault("mute", name))
-        self.note("struck", name, note="falls mute")
+        self.note("struck", name, note=FALLS_MUTE)
 
     async def wake(self, name: str) -> None:
         member = self._member(name)
         member.faulty.faults = [f for f in member.faulty.faults if f.what != "mute"]
-        self.note("struck", name, note="is back")
+        self.note("struck", name, note=IS_BACK)
         if not member.awake:
             member.awake = True
             self._expect_what_it_missed(name)
@@ -148,6 +160,10 @@ class Running:
         if what == "listens":
             self._listens.append((topic, where))
             self._listeners.clear()
+        elif what == "leaves":
+            self._listens = [known for known in self._listens if known[1] != where]
+            self._listeners.clear()
+            self._under_way = {known for known in self._under_way if known[0] != where}
         if message is None:
             return
         if what == "sent":
@@ -160,15 +176,15 @@ class Running:
         else:
             self._at_work[where] -= 1
 
-    async def _enter(self, service: Service) -> None:
-        member = self._wired(copy.deepcopy(service), service)
+    async def _enter(self, service: Service, anew: Callable[[], Service]) -> None:
+        member = self._wired(service, anew)
         self.members[service.name] = member
         await self._connect(member)
 
-    def _wired(self, pristine: Service, service: Service) -> Member:
+    def _wired(self, service: Service, anew: Callable[[], Service]) -> Member:
         assert self.address is not None
         wire = Mqtt(self.address, service.name, self._session)
-        return Member(pristine, service, wire, Faulty(wire, service.name, self.faults, self.seed))
+        return Member(anew, service, wire, Faulty(wire, service.name, self.faults, self.seed))
 
     async def _connect(self, member: Member) -> None:
         # First the subscriptions, then the connection: what waits in the session comes at once.
@@ -216,8 +232,28 @@ def _must_be_here(name: str, here: Iterable[str]) -> None:
         raise LabError(f"There is no {name} in this lab; there are {', '.join(here)}.")
 
 
-def _without_doubles(services: Sequence[Service]) -> list[Service]:
-    for name, times in Counter(service.name for service in services).items():
+def _made(newcomer: Newcomer) -> tuple[Service, Callable[[], Service]]:
+    """A service, and how to make it anew when it has crashed."""
+    if isinstance(newcomer, type):
+        return newcomer(), newcomer
+    try:
+        pristine = copy.deepcopy(newcomer)
+    except Exception as error:
+        return newcomer, partial(_not_again, newcomer.name, str(error))
+    return newcomer, partial(copy.deepcopy, pristine)
+
+
+def _not_again(name: str, why: str) -> Service:
+    raise LabError(
+        f"{name} can't be crashed: the lab could not make it anew afterwards ({why}).\n"
+        f"Give the lab the class, `Lab({name})`, and open files and databases in its __init__."
+    )
+
+
+def _without_doubles(services: Sequence[Newcomer]) -> list[Newcomer]:
+    for name, times in Counter(name_of(service) for service in services).items():
+        if name == YOU:
+            raise NotAService(f"A service can't be called {YOU}: that is who speaks from a cell.")
         if times > 1:
             raise NotAService(
                 f"Two services are called {name}; nobody could tell them apart.\n"

@@ -10,8 +10,9 @@ from typing import Literal
 from labkit.system.message import Message
 from labkit.system.transport import matches
 
-What = Literal["listens", "sent", "received", "done", "failed", "struck", "quiet"]
+What = Literal["listens", "leaves", "sent", "received", "done", "failed", "struck", "quiet"]
 YOU = "you"
+CRASHES, FALLS_ASLEEP, FALLS_MUTE, IS_BACK = "crashes", "falls asleep", "falls mute", "is back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class Step:
     @property
     def label(self) -> str:
         """What was said: `charge`, `charge done`, `OrderPlaced`."""
+        return " ".join(self._said.split())
+
+    @property
+    def _said(self) -> str:
         if self.message.kind == "reply":
             command, _, outcome = self.message.type.rpartition(".")
             name = command.rpartition(".")[2]
@@ -93,16 +98,22 @@ class _Order:
         self.listening: list[tuple[str, str]] = []
         self.rank: dict[str, int] = {YOU: -1}
         self.roots: dict[str, int] = {}
-        self.known: dict[str, _Known] = {}
+        self.known: dict[tuple[str, str], _Known] = {}
+        self.asked: dict[str, Message] = {}
         self.marks: list[tuple[Place, Mark]] = []
         self.ended: set[Handling] = set()
-        self._covered: dict[tuple[str, int], list[str]] = {}
+        self._covered: dict[str, list[str]] = {}
 
     def take(self, moment: Moment) -> None:
         what, where, message = moment.what, moment.where, moment.message
         if what == "listens":
             self.rank.setdefault(where, len(self.rank))
-            self.listening.append((moment.topic, where))
+            if (moment.topic, where) not in self.listening:
+                self.listening.append((moment.topic, where))
+                self._covered.clear()
+        elif what == "leaves":
+            self.listening = [known for known in self.listening if known[1] != where]
+            self._covered.clear()
         elif what == "quiet":
             self._all_is_settled()
         elif what == "struck":
@@ -111,8 +122,9 @@ class _Order:
         elif message is None:
             return
         elif what == "sent":
+            self.asked[message.id] = message
             time = self._tick((where, message.causationid or ""))
-            self.known[message.id] = _Known(
+            self.known[_identity(message)] = _Known(
                 message, where, moment.topic, time, self._cover(moment.topic)
             )
         elif what == "received":
@@ -120,7 +132,7 @@ class _Order:
         else:
             self.ended.add((where, message.id))
             if what == "failed":
-                self.known[message.id].failed[where] = moment.note
+                self.known[_identity(message)].failed[where] = moment.note
 
     def placed(self) -> Iterable[tuple[Place, Step | Mark]]:
         yield from self.marks
@@ -131,17 +143,19 @@ class _Order:
             yield place, known.step(self.rank)
 
     def _received(self, moment: Moment, message: Message) -> None:
-        if message.id not in self.known:  # said outside the lab: nobody noted that it was sent
+        if (
+            _identity(message) not in self.known
+        ):  # said outside the lab: nobody noted that it was sent
             time = self._tick((message.sender, ""))
-            self.known[message.id] = _Known(
+            self.known[_identity(message)] = _Known(
                 message, message.sender, moment.topic, time, self._cover(moment.topic)
             )
-        known = self.known[message.id]
+        known = self.known[_identity(message)]
         known.reached.append(moment.where)
         handling = moment.where, message.id
-        command = self.known.get(message.causationid or "")
+        command = self.asked.get(message.causationid or "")
         if message.kind == "reply" and command is not None:
-            handling = moment.where, command.message.causationid or ""
+            handling = moment.where, command.causationid or ""
             if handling in self.ended:
                 # Nobody waits for it any more; it is told when it came, after what came before.
                 known.late, known.time = True, self.latest + 1
@@ -160,11 +174,15 @@ class _Order:
 
     def _cover(self, topic: str) -> list[str]:
         """Who listens to a topic now; one who joins later has missed nothing."""
-        key = topic, len(self.listening)
-        if key not in self._covered:
+        if topic not in self._covered:
             names = [where for pattern, where in self.listening if matches(pattern, topic)]
-            self._covered[key] = list(dict.fromkeys(names))
-        return self._covered[key]
+            self._covered[topic] = list(dict.fromkeys(names))
+        return self._covered[topic]
+
+
+def _identity(message: Message) -> tuple[str, str]:
+    """What makes a message itself (CloudEvents 1.0: source and id)."""
+    return message.source, message.id
 
 
 @dataclass

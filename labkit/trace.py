@@ -1,4 +1,4 @@
-"""The trace: a plain list of what was said, heard and done. All that looks at a run looks here."""
+"""The trace: a plain list of what was said, heard and done, at which all else looks."""
 
 from __future__ import annotations
 
@@ -64,14 +64,13 @@ class Trace:
 
     def listeners(self, kind: Kind) -> list[str]:
         """Who listens to an event or a command."""
-        topic = _topic(kind)
-        return list(
-            dict.fromkeys(
-                moment.where
-                for moment in self.moments
-                if moment.what == "listens" and matches(moment.topic, topic)
-            )
-        )
+        topic, found = _topic(kind), dict[str, None]()
+        for moment in self.moments:
+            if moment.what == "leaves":
+                found.pop(moment.where, None)
+            elif moment.what == "listens" and matches(moment.topic, topic):
+                found[moment.where] = None
+        return list(found)
 
     def lost(self) -> list[tuple[Message, str]]:
         """Each message with a listener whom it never reached."""
@@ -98,9 +97,10 @@ class Trace:
                 "For example: trace.why(trace.sent(OrderConfirmed)[0])."
             )
         known = {m.message.id: m.message for m in self.moments if m.message is not None}
-        chain = [message]
-        while (cause := known.get(chain[-1].causationid or "")) and cause not in chain:
+        chain, told = [message], {message.id}
+        while (cause := known.get(chain[-1].causationid or "")) and cause.id not in told:
             chain.append(cause)
+            told.add(cause.id)
         return Why(reversed(chain))
 
     def story(self, key: str | Message) -> Trace:
@@ -233,9 +233,10 @@ def _type(kind: Kind) -> str | None:
 
 
 def _topic(kind: Kind) -> str:
-    if isinstance(kind, Command):
-        return kind.topic
-    return kind if isinstance(kind, str) else f"event/{_type(kind)}"
+    name = _type(kind) or ""
+    if "/" in name:
+        return name
+    return f"command/{name.replace('.', '/')}" if "." in name else f"event/{name}"
 
 
 def _as_json(moment: Moment) -> dict[str, Any]:

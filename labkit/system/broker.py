@@ -59,6 +59,10 @@ class Address:
         """The topic, with the namespace in front where there is one."""
         return f"{self.namespace}/{topic}" if self.namespace else topic
 
+    def local(self, topic: str) -> str:
+        """The topic without the namespace."""
+        return topic.removeprefix(f"{self.namespace}/") if self.namespace else topic
+
 
 @runtime_checkable
 class Broker(Protocol):

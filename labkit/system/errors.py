@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import linecache
-from pathlib import Path
-
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
 class LabError(Exception):
@@ -31,8 +28,11 @@ class NotAService(LabError):
     """A class or function that does not keep to what a service is."""
 
 
-class BadMessage(LabError):
-    """An event, a command or a payload that does not keep to its contract."""
+class BadMessage(LabError, ValueError):
+    """An event, a command or a payload that does not keep to its contract.
+
+    A ValueError, so that pydantic tries the next model where a field allows several.
+    """
 
 
 class BrokerError(LabError):

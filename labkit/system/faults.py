@@ -10,7 +10,7 @@ from typing import Literal
 
 from labkit.system.errors import LabError
 from labkit.system.message import Message
-from labkit.system.service import Service
+from labkit.system.service import Service, name_of
 from labkit.system.transport import Deliver, Transport
 
 
@@ -34,17 +34,17 @@ class Fault:
 
 def unavailable(service: type[Service], chance: float = 1.0) -> Fault:
     """The service can't be asked: its handler fails before it has done anything."""
-    return Fault("unavailable", service.__name__, chance)
+    return Fault("unavailable", name_of(service), chance)
 
 
 def slow(service: type[Service], seconds: float, chance: float = 1.0) -> Fault:
     """The service waits that many seconds before it handles a message."""
-    return Fault("slow", service.__name__, chance, seconds)
+    return Fault("slow", name_of(service), chance, seconds)
 
 
 def mute(service: type[Service]) -> Fault:
     """The service hears and works, but nothing that it says arrives."""
-    return Fault("mute", service.__name__)
+    return Fault("mute", name_of(service))
 
 
 class Faulty:

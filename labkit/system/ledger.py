@@ -66,6 +66,6 @@ def in_order(keys: Iterable[str]) -> list[str]:
     return sorted(keys, key=natural)
 
 
-def natural(key: str) -> list[tuple[int, str]]:
+def natural(key: str) -> list[tuple[str, int]]:
     """A sort key that compares the numbers in a text as numbers."""
-    return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", key)]
+    return [(text, int(part or 0)) for text, part in re.findall(r"([^0-9]*)([0-9]*)", key)]

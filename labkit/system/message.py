@@ -76,8 +76,9 @@ class Message(BaseModel):
     @property
     def sender(self) -> str:
         """The service that said it; a foreign client's whole `source`."""
-        name = self.source.removeprefix("/")
-        return self.source if "/" in name else name
+        source = " ".join(self.source.split())
+        name = source.removeprefix("/")
+        return source if "/" in name else name
 
     @property
     def story(self) -> str:
@@ -138,14 +139,29 @@ def say(
 def read(topic: str, payload: bytes) -> Message:
     """The message in a payload; never an error, so that one bad sender harms nobody else.
 
-    What can't be read becomes a message of kind `unreadable` whose `reason` says why.
+    What can't be read becomes a message of kind `unreadable` whose `reason` says why. What a
+    message is, its topic decides: a foreign client need not know labkit's own attributes.
     """
     if len(payload) > LIMIT_BYTES:
         return _unreadable(topic, payload, too_large("the payload", len(payload)))
     try:
-        return Message.model_validate_json(payload)
+        message = Message.model_validate_json(payload)
     except ValidationError as error:
         return _unreadable(topic, payload, _not_a_message(payload, error))
+    kind, _, name = topic.partition("/")
+    if kind not in ("event", "command"):
+        return message
+    if message.type.rpartition(".")[2] != name.rpartition("/")[2]:
+        return _unreadable(
+            topic,
+            payload,
+            f"it says that it is {message.type!r:.60}, and was sent to {topic}.\n"
+            f"Send each {kind} to its own topic.",
+        )
+    meant = {"kind": kind, "type": name.replace("/", ".")}
+    if (message.kind, message.type) == (meant["kind"], meant["type"]):
+        return message
+    return message.model_copy(update=meant)
 
 
 def complaint(model: type[BaseModel], error: ValidationError) -> str:
@@ -168,10 +184,15 @@ def complaint(model: type[BaseModel], error: ValidationError) -> str:
 def signature(model: type[BaseModel]) -> str:
     """The fields of a model, as one would write them in a call."""
     return ", ".join(
-        f"{name}: {getattr(field.annotation, '__name__', None) or field.annotation}"
+        f"{name}: {spelled(field.annotation)}"
         + ("" if field.is_required() else f" = {field.get_default()!r}")
         for name, field in model.model_fields.items()
     )
+
+
+def spelled(annotation: object) -> str:
+    """An annotation as one writes it."""
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -191,7 +212,7 @@ def too_large(what: str, size: int) -> str:
 def _not_a_message(payload: bytes, error: ValidationError) -> str:
     try:
         found = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return (
             f"the payload is not JSON: {_start(payload)!r}.\nSend a CloudEvents 1.0 event in JSON."
         )

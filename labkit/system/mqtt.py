@@ -1,12 +1,15 @@
-"""MQTT: a transport over a real broker. The only file that knows aiomqtt."""
+"""MQTT: a transport over a real broker, in the only file that knows aiomqtt."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import secrets
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiomqtt
@@ -19,6 +22,9 @@ from labkit.system.message import Message, read, say
 from labkit.system.transport import Deliver, matches
 
 PATIENCE_SECONDS = 20.0
+# A library's log: silent, unless somebody listens.
+LOGGER = logging.getLogger("labkit.mqtt")
+LOGGER.addHandler(logging.NullHandler())
 # Without it a request and its reply take 88 ms instead of 0.9 (Nagle meets delayed ACK).
 NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -32,7 +38,7 @@ class Mqtt:
 
     def __init__(self, address: Address, name: str, session: str) -> None:
         self._name = name
-        status = f"status/{name}", lambda state: say("status", "Status", name, state, nth=1)
+        status = f"status/{name}", partial(_status, name)
         self._main = Connection(address, name, session, status)
         # Brokers stop sending when some 20 messages are unacknowledged. Twenty commands which
         # wait for replies would so keep out these very replies: they get a connection of their own.
@@ -51,6 +57,10 @@ class Mqtt:
             await self._replies.open()
         else:
             await self._main.subscribe(topic, deliver)
+
+    async def unsubscribe(self, topic: str) -> None:
+        """Listen to a topic no more, in the kept session too."""
+        await self._main.unsubscribe(topic)
 
     async def close(self, *, forget: bool = False) -> None:
         """Leave; `forget` makes the broker drop the session with all that waits in it."""
@@ -86,6 +96,8 @@ class Receipt:
 
 
 Status = tuple[str, Callable[[str], Message]]
+# What makes a message itself (CloudEvents: source and id), and where it came in.
+Identity = tuple[str, str, str]
 
 
 class Connection:
@@ -98,13 +110,15 @@ class Connection:
         self._identifier = f"{session}-{name}"
         self._subscriptions: list[tuple[str, Deliver]] = []
         self._at_work: set[asyncio.Task[None]] = set()
-        self._receipts: dict[tuple[str, str], Receipt] = {}
+        self._receipts: dict[Identity, Receipt] = {}
+        self._takes_work = True
         self._client: aiomqtt.Client | None = None
         self._connected = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Return when connected; from then on a supervisor keeps it so."""
+        self._takes_work = True
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._supervisor = asyncio.create_task(self._stay_connected(first), name=self._identifier)
         await first
@@ -114,21 +128,30 @@ class Connection:
         while True:
             client = await self._now_connected()
             try:
-                return await client.publish(where, payload, qos=1)
-            except aiomqtt.MqttError:
-                # Whether the broker has it is not known, so say it again (at least once).
+                await client.publish(where, payload, qos=1)
                 if self._client is client:
+                    return
+            except aiomqtt.MqttError:
+                if self._client is client:
+                    _cut(client)
                     self._connected.clear()
+            # Whether the broker has it is not known, so say it again (at least once).
 
     async def subscribe(self, topic: str, deliver: Deliver) -> None:
         """Before `open` it is only noted: what waits in the session needs its receiver."""
-        where = self._address.topic(topic)
-        self._subscriptions.append((where, deliver))
+        self._subscriptions.append((topic, deliver))
         if self._supervisor is not None:
             client = await self._now_connected()
-            await client.subscribe(where, qos=1)
+            await client.subscribe(self._address.topic(topic), qos=1)
+
+    async def unsubscribe(self, topic: str) -> None:
+        self._subscriptions = [kept for kept in self._subscriptions if kept[0] != topic]
+        client = await self._now_connected()
+        await client.unsubscribe(self._address.topic(topic))
 
     async def finish_work(self) -> None:
+        """Begin nothing new: what arrives now is not acknowledged, and comes again."""
+        self._takes_work = False
         await asyncio.gather(*self._at_work, return_exceptions=True)
 
     async def drop_work(self) -> None:
@@ -163,19 +186,30 @@ class Connection:
                         first.set_result(None)
                     async for _ in client.messages:  # the inbox hands them over: this only waits
                         pass
-            except aiomqtt.MqttError as error:
+            except Exception as error:
                 if not first.done():
                     first.set_exception(self._no_way_in(error))
                     return
+                if not isinstance(error, aiomqtt.MqttError):
+                    raise
             finally:
-                self._connected.clear()
+                self._lost()
             if self._supervisor is not None:
                 await asyncio.sleep(wait)
             wait = min(2 * wait, 1.0)
 
+    def _lost(self) -> None:
+        """Let nobody wait for what this connection will not bring any more."""
+        client, self._client = self._client, None
+        self._connected.clear()
+        if client is not None:
+            # Else each publish under way would wait for aiomqtt's time-out of 10 s.
+            for confirmation in list(client._pending_publishes.values()):
+                confirmation.set()
+
     async def _resume(self, client: aiomqtt.Client) -> None:
         for topic, _ in self._subscriptions:
-            await client.subscribe(topic, qos=1)
+            await client.subscribe(self._address.topic(topic), qos=1)
         if self._status:
             await self._announce(client, "online")
         self._client = client
@@ -216,6 +250,7 @@ class Connection:
             will=will,
             queue_type=self._inbox(lambda: client),
             max_inflight_messages=1000,
+            logger=LOGGER,
             socket_options=[NO_DELAY],
         )
         client.pending_calls_threshold = 10_000
@@ -234,11 +269,14 @@ class Connection:
         return Inbox
 
     def _arrived(self, arrival: aiomqtt.Message, client: aiomqtt.Client) -> None:
-        topic = arrival.topic.value
+        if not self._takes_work:
+            return
+        topic = self._address.local(arrival.topic.value)
         payload = arrival.payload if isinstance(arrival.payload, bytes) else b""
         message = read(topic, payload)
         receipt = Receipt(client, arrival.mid, arrival.qos)
-        earlier = self._receipts.get((topic, message.id))
+        identity = topic, message.source, message.id
+        earlier = self._receipts.get(identity)
         if earlier is not None and earlier.client is not client:
             # It comes again after a reconnect, while its handler is still at work: the handler's
             # end acknowledges the new one. A crash would have ended the handler.
@@ -247,23 +285,25 @@ class Connection:
         deliver = next((d for pattern, d in self._subscriptions if matches(pattern, topic)), None)
         if deliver is None:  # a subscription of an earlier life of this session
             return receipt.acknowledge()
-        self._receipts[topic, message.id] = receipt
+        self._receipts[identity] = receipt
         task = asyncio.create_task(
-            self._work(topic, message, deliver, receipt),
+            self._work(identity, message, deliver, receipt),
             name=f"{self._name}{HANDLING}{message.type}",
         )
         self._at_work.add(task)
         task.add_done_callback(self._at_work.discard)
 
-    async def _work(self, topic: str, message: Message, deliver: Deliver, receipt: Receipt) -> None:
+    async def _work(
+        self, identity: Identity, message: Message, deliver: Deliver, receipt: Receipt
+    ) -> None:
         try:
             await deliver(message)
             receipt.acknowledge()
         finally:
-            if self._receipts.get((topic, message.id)) is receipt:
-                del self._receipts[topic, message.id]
+            if self._receipts.get(identity) is receipt:
+                del self._receipts[identity]
 
-    def _no_way_in(self, error: aiomqtt.MqttError) -> BrokerError:
+    def _no_way_in(self, error: Exception) -> BrokerError:
         where = self._address.url
         if isinstance(error, MqttConnectError):
             return BrokerError(
@@ -274,6 +314,11 @@ class Connection:
             f"No MQTT broker at {where} ({error}).\n"
             "Start one with `mosquitto -p 1883`, or leave out `broker=` to use the lab's own."
         )
+
+
+def _status(name: str, state: str) -> Message:
+    id = f"{name}-{state}-{secrets.token_hex(6)}"
+    return say("status", "Status", name, state, nth=0).model_copy(update={"id": id})
 
 
 def _cut(client: aiomqtt.Client) -> bool:

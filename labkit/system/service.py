@@ -11,7 +11,14 @@ from contextvars import ContextVar
 from functools import cached_property
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PydanticSchemaGenerationError,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from labkit.system.errors import (
@@ -24,7 +31,7 @@ from labkit.system.errors import (
     Unavailable,
 )
 from labkit.system.ledger import Entry, Ledger
-from labkit.system.message import Event, Message, complaint, did_you_mean, say
+from labkit.system.message import Event, Message, complaint, did_you_mean, say, spelled
 from labkit.system.transport import Transport
 
 P = ParamSpec("P")
@@ -35,6 +42,13 @@ Reaction = Callable[[Any, Any], Coroutine[Any, Any, None]]
 _handling: ContextVar[Message | None] = ContextVar("handling", default=None)
 
 
+UNNAMED = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+)
+
+
 class Command(Generic[P, R]):
     """A method that others may ask for: `await self.call(Payment.charge, order_id="o-1")`."""
 
@@ -42,6 +56,12 @@ class Command(Generic[P, R]):
         if not inspect.iscoroutinefunction(method):
             name = getattr(method, "__qualname__", repr(method))
             raise NotAService(f"@command needs a method; write `async def {name}(self, …):`.")
+        for parameter in list(inspect.signature(method).parameters.values())[1:]:
+            if parameter.name == "timeout_seconds" or parameter.kind in UNNAMED:
+                raise NotAService(
+                    f"@command {method.__qualname__}: {parameter} can't be an argument.\n"
+                    "Arguments are told by name, and `timeout_seconds` is how long a caller waits."
+                )
         self.method = method
         self.__name__, self.__qualname__ = method.__name__, method.__qualname__
         self.__doc__ = method.__doc__
@@ -61,6 +81,12 @@ class Command(Generic[P, R]):
         inherited = Command(self.method)
         inherited.__set_name__(owner, self.name)
         return inherited
+
+    def __call__(self, *_: object, **__: object) -> object:
+        raise BadMessage(
+            f"{self.message_type} is told to a service that runs, through the lab or a service:\n"
+            f"`await lab.call({self.message_type}, …)`, with its arguments after the comma."
+        )
 
     def __repr__(self) -> str:
         return f"{self.message_type}{inspect.signature(self.method)}".replace("(self, ", "(")
@@ -86,12 +112,26 @@ class Command(Generic[P, R]):
             )
             for name, parameter in list(inspect.signature(self.method).parameters.items())[1:]
         }
-        return create_model(self.message_type, __config__=ConfigDict(extra="forbid"), **fields)
+        try:
+            return create_model(self.message_type, __config__=ConfigDict(extra="forbid"), **fields)
+        except PydanticSchemaGenerationError:
+            raise NotAService(self._untellable(hints)) from None
 
     @cached_property
     def result(self) -> TypeAdapter[R]:
         """The type of what it answers."""
-        return TypeAdapter(_hints(self.method).get("return", Any))
+        hints = _hints(self.method)
+        try:
+            return TypeAdapter(hints.get("return", Any))
+        except PydanticSchemaGenerationError:
+            raise NotAService(self._untellable(hints)) from None
+
+    def _untellable(self, hints: dict[str, Any]) -> str:
+        types = ", ".join(f"{name}: {spelled(hint)}" for name, hint in hints.items())
+        return (
+            f"{self.message_type} has a type that can't travel as JSON ({types}).\n"
+            "Use numbers, texts, lists, dicts or an Event."
+        )
 
     def arguments(self, given: dict[str, Any]) -> BaseModel:
         """Check arguments against the contract; BadMessage says what is wrong with them."""
@@ -151,11 +191,24 @@ class Service:
         for name, member in members.items():
             for event in getattr(member, "_reacts_to", ()):
                 cls.reactions.setdefault(event.__name__, []).append((event, name))
+        handlers = {*cls.commands, *(name for known in cls.reactions.values() for _, name in known)}
+        for name in sorted(handlers & set(dir(Service))):
+            raise NotAService(
+                f"{cls.__name__}.{name}: every service has a `{name}` already, for the lab's use.\n"
+                "Call your method something else."
+            )
 
     @property
     def name(self) -> str:
         """How it is called by others: the name of its class."""
         return type(self).__name__
+
+    @name.setter
+    def name(self, value: object) -> None:
+        raise NotAService(
+            f"A service is called by its class, {type(self).__name__}, not {value!r}.\n"
+            "Keep that in an attribute with another name, such as `self.title`."
+        )
 
     @property
     def topics(self) -> list[str]:
@@ -217,7 +270,7 @@ class Service:
 
     def effect(self, effect: str, key: str, amount: int | None = None) -> None:
         """Do something to the world that a message can't take back: it is written in the ledger."""
-        cause = _handling.get()
+        _, cause = self._wire, _handling.get()
         self._ledger.entries.append(
             Entry(self.name, effect, str(key), amount, cause.id if cause else "")
         )
@@ -228,6 +281,9 @@ class Service:
 
     async def join(self, transport: Transport, ledger: Ledger) -> None:
         """Take part: subscribe to what it listens to, and handle what comes."""
+        for command in self.commands.values():
+            # Made now, so that a type which can't travel is found before the work is done.
+            _ = command.contract, command.result
         self._transport, self._ledger = transport, ledger
         self._said: Counter[str] = Counter()
         self._waiting: dict[str, asyncio.Future[Message]] = {}
@@ -256,11 +312,13 @@ class Service:
 
     async def _obey(self, message: Message) -> None:
         try:
-            result = await self._carry_out(message)
+            reply = self._answer(message, "done", await self._carry_out(message))
+            _ = reply.payload  # too large an answer is a failure, and the caller hears of it
         except Exception as error:
-            await self._reply(message, "failed", reason(error), reason=_outcome(error))
+            failure = self._answer(message, "failed", reason(error), reason=_outcome(error))
+            await self._reply(message, failure)
             raise
-        await self._reply(message, "done", result)
+        await self._reply(message, reply)
 
     async def _carry_out(self, message: Message) -> object:
         name = message.type.rpartition(".")[2]
@@ -274,7 +332,7 @@ class Service:
         arguments = command.arguments(message.data)
         _strike(message)
         given = {field: getattr(arguments, field) for field in type(arguments).model_fields}
-        result = await command.method(self, **given)
+        result = await _to_its_end(command.method(self, **given))
         try:
             return to_jsonable_python(result)
         except PydanticSerializationError:
@@ -293,7 +351,7 @@ class Service:
     ) -> None:
         try:
             _strike(message)
-            return await reaction(event)
+            return await _to_its_end(reaction(event))
         except Exception:
             if not self.retries:
                 raise
@@ -305,11 +363,13 @@ class Service:
         async for attempt in again:
             with attempt:
                 _strike(message)
-                await reaction(event)
+                await _to_its_end(reaction(event))
 
-    async def _reply(self, message: Message, outcome: str, data: object, **more: str) -> None:
+    def _answer(self, message: Message, outcome: str, data: object, **more: str) -> Message:
+        return self._say("reply", f"{message.type}.{outcome}", data, **more)
+
+    async def _reply(self, message: Message, reply: Message) -> None:
         if message.replyto is not None:
-            reply = self._say("reply", f"{message.type}.{outcome}", data, **more)
             await self._wire.publish(f"reply/{message.replyto}", reply)
 
     async def _bury(self, message: Message, error: Exception) -> None:
@@ -346,6 +406,28 @@ class Service:
         return self._transport
 
 
+def name_of(service: object) -> str:
+    """What a service, given as its class or as an instance, is called."""
+    if isinstance(service, Service):
+        return service.name
+    if isinstance(service, type) and issubclass(service, Service):
+        return service.__name__
+    raise NotAService(f"That needs a service, such as Payment, and was given {service!r:.60}.")
+
+
+async def _to_its_end(work: Awaitable[R]) -> R:
+    """A handler that exits, or waits for what was cancelled, fails; it ends nobody else's work."""
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as end:
+        raise RuntimeError(f"the handler called for the end of the program ({end!r})") from end
+    except asyncio.CancelledError as end:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("the handler waited for something that was cancelled") from end
+
+
 def reason(error: Exception) -> str:
     """An error in one line, with the line of the learner's code where it happened."""
     if isinstance(error, LabError):
@@ -375,7 +457,7 @@ def _result(command: Command[Any, R], reply: Message) -> R:
     try:
         return command.result.validate_python(reply.data)
     except ValidationError:
-        promised = _hints(command.method)["return"]
+        promised = spelled(_hints(command.method)["return"])
         raise CommandFailed(
             f"{command.message_type} promises {promised} and answered {reply.data!r:.60}."
         ) from None

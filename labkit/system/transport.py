@@ -1,4 +1,4 @@
-"""What carries messages. What wraps a transport is a transport too."""
+"""What carries messages; what wraps a transport is a transport too."""
 
 from __future__ import annotations
 

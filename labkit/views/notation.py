@@ -132,14 +132,18 @@ def participant(
         f'rx="{13 if you else 4}" {look}/>'
     )
     if you:
-        figure = f"M{num(x - 17)} {num(y + 7)}v-2a5 5 0 0 1 10 0v2z"
-        paper.draw(
-            f'<circle cx="{num(x - 12)}" cy="{num(y - 4)}" r="3" fill="{QUIET}"/>'
-            f'<path d="{figure}" fill="{QUIET}"/>'
-        )
+        _person(paper, x - 12, y)
     fill = QUIET if light and not you else INK
     middle = x + (9 if you else 0)
     paper.write(middle, y + 4, name, "middle", bold=not light, fill=fill, most=LONGEST_NAME)
+
+
+def _person(paper: Paper, x: float, y: float) -> None:
+    shoulders = f"M{num(x - 5)} {num(y + 7)}v-2a5 5 0 0 1 10 0v2z"
+    paper.draw(
+        f'<circle cx="{num(x)}" cy="{num(y - 4)}" r="3" fill="{QUIET}"/>'
+        f'<path d="{shoulders}" fill="{QUIET}"/>'
+    )
 
 
 def legend(paper: Paper, kinds: Iterable[str], signs: Iterable[str] = ()) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labkit.steps import Mark, Step
+from labkit.steps import CRASHES, Mark, Step
 from labkit.trace import Trace
 from labkit.views.narrative import EMPTY, labels, narrative
 from labkit.views.notation import (
@@ -65,7 +65,7 @@ def _draw_participants(paper: Paper, sheet: Sheet) -> None:
 
 
 def _draw_mark(paper: Paper, x: float, y: float, note: str) -> None:
-    wide, colour = width(readable(note)[:40], 10) + 16, ALARM if note == "crashes" else QUIET
+    wide, colour = width(readable(note)[:40], 10) + 16, ALARM if note == CRASHES else QUIET
     paper.draw(
         f'<rect x="{num(x - wide / 2)}" y="{num(y - 9)}" width="{num(wide)}" height="18" rx="3" '
         f'fill="{PAPER}" stroke="{colour}"/>'

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from labkit.steps import Mark, Step
+from labkit.steps import CRASHES, FALLS_ASLEEP, IS_BACK, Mark, Step
 from labkit.views.narrative import failures, participants
 from labkit.views.notation import BOX_HEIGHT, LONGEST_NAME, box_width
 from labkit.views.picture import shorten, width
@@ -136,9 +136,9 @@ def _gone(rows: Iterable[Row], bottom: float) -> dict[str, list[Span]]:
     for row in rows:
         if not isinstance(row.entry, Mark):
             continue
-        if row.entry.note in ("crashes", "falls asleep"):
+        if row.entry.note in (CRASHES, FALLS_ASLEEP):
             since.setdefault(row.entry.service, row.y)
-        elif row.entry.note == "is back" and row.entry.service in since:
+        elif row.entry.note == IS_BACK and row.entry.service in since:
             gone.setdefault(row.entry.service, []).append((since.pop(row.entry.service), row.y))
     for name, start in since.items():
         gone.setdefault(name, []).append((start, bottom))

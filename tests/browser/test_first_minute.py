@@ -103,6 +103,7 @@ def lesson_in(browser: Browser, server: Server, name: str, shots: Path) -> Itera
     opened.page.evaluate(KERNEL_IS_IDLE, OPEN_MILLISECONDS)
     opened.page.locator("#jupyterlab-splash").wait_for(state="detached")
     yield opened
+    opened.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     context.close()
 
 

@@ -1,6 +1,7 @@
 """`labkit lab` opens the course, `labkit doctor` finds what is wrong, and both say what to do."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -38,6 +39,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from jupyterlab.labapp import LabApp
 
     arguments: list[str] = []
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")  # so that it is as before afterwards
     monkeypatch.setattr(LabApp, "launch_instance", arguments.extend)
     return arguments
 
@@ -87,6 +89,14 @@ def test_nothing_is_asked_of_the_network_and_ctrl_c_asks_nothing(course, started
     assert "--no-browser" not in started
     labkit("lab", "--no-browser")
     assert "--no-browser" in started
+
+
+def test_no_question_about_news_and_the_users_own_settings_stay(course, started, monkeypatch):
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/of/the/user")
+    labkit("lab")
+    ours, theirs = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    assert "announcements" in Path(ours, "labconfig", "page_config.json").read_text()
+    assert theirs == "/of/the/user"
 
 
 @pytest.fixture
