@@ -53,8 +53,11 @@ def links_of(trace: Trace) -> Links:
     for step in entries:
         if isinstance(step, Step):
             _add(links, step)
+    # In the order in which they joined: a newcomer finds a place, and nobody moves for it.
     there = [moment.where for moment in trace if moment.what == "listens" and moment.where != YOU]
-    links.names = list(dict.fromkeys([*participants(entries), *_workers(links), *there]))
+    spoken_of = participants(entries)
+    you = [name for name in spoken_of if name == YOU]
+    links.names = list(dict.fromkeys([*you, *there, *spoken_of, *_workers(links)]))
     return links
 
 

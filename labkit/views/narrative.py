@@ -27,14 +27,14 @@ def narrative(entries: Sequence[Step | Mark]) -> str:
 
 
 def participants(entries: Iterable[Step | Mark]) -> list[str]:
-    """Everybody who takes part, in the order in which they come in."""
+    """Everybody who takes part, in the order in which they come in; you come first."""
     names: dict[str, None] = {}
     for entry in entries:
         if isinstance(entry, Mark):
             names[entry.service] = None
         else:
             names.update(dict.fromkeys((entry.sender, *entry.reached, *entry.missed)))
-    return list(names)
+    return sorted(names, key=lambda name: name != YOU)
 
 
 def labels(entries: Iterable[Step | Mark]) -> dict[str, str]:

@@ -1,9 +1,11 @@
 """A test whose program is missing is left out aloud, or fails where all tests are asked for."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+EXE = ".exe" if os.name == "nt" else ""
 CONFTEST = Path(__file__).parent.parent / "conftest.py"
 ONE_HERE_TWO_NOT = """
     import pytest
@@ -26,7 +28,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv(name, raising=False)
     programs = pytester.mkdir("programs")
     for name in ("python3", "python"):
-        (programs / name).touch(mode=0o755)
+        (programs / f"{name}{EXE}").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(programs))
     pytester.makeconftest(CONFTEST.read_text(encoding="utf-8"))
     pytester.makeini("[pytest]\nmarkers =\n    needs(program): is installed\n")
@@ -77,7 +79,7 @@ def test_nothing_is_said_when_nothing_is_missing(run):
 def test_a_daemon_is_found_outside_of_a_plain_users_path(run, tmp_path, monkeypatch):
     daemons = tmp_path / "sbin"
     daemons.mkdir()
-    (daemons / "no-such-broker").touch(mode=0o755)
+    (daemons / f"no-such-broker{EXE}").touch(mode=0o755)
     text = CONFTEST.read_text(encoding="utf-8")
     assert "/usr/sbin" in text
     (Path.cwd() / "conftest.py").write_text(text.replace("/usr/sbin", str(daemons)))
