@@ -118,13 +118,11 @@ def say(
         id = story = f"{sender}-{nth}"
     else:
         id, story = f"{sender}-{_digest(f'{cause.id} {sender} {nth}', 6)}", cause.story
-    return Message.model_construct(
-        specversion="1.0",
+    return Message(
         id=id,
         source=f"/{sender}",
         type=type,
         time=datetime.now(UTC).isoformat(),
-        datacontenttype="application/json",
         kind=kind,
         correlationid=story,
         causationid=cause.id if cause else None,
@@ -132,7 +130,6 @@ def say(
         replyto=replyto,
         reason=reason,
         data=data,
-        struck=None,
     )
 
 
