@@ -26,6 +26,7 @@ class Loop:
 
     def __init__(self) -> None:
         self.loop = asyncio.SelectorEventLoop()
+        self.loop.set_exception_handler(_complain)
         self.blocked: list[str] = []
         self._beat = time.monotonic()
         self._thread = threading.Thread(target=self._live, name="labkit", daemon=True)
@@ -75,6 +76,14 @@ class Loop:
             "Use `await asyncio.sleep(…)` in place of `time.sleep(…)`, and "
             "`await asyncio.to_thread(…)` for long work."
         )
+
+
+def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    # A socket that was closed before it could be watched; its connection is being made anew.
+    if isinstance(error, OSError | ValueError) and "file descriptor" in str(error):
+        return
+    loop.default_exception_handler(context)
 
 
 _current: list[Loop] = []

@@ -67,5 +67,8 @@ def _same(guess: object, truth: object, within: float = 0.0) -> bool:
     if isinstance(guess, str) and isinstance(truth, str):
         return guess.strip().casefold() == truth.strip().casefold()
     if isinstance(guess, int | float) and isinstance(truth, int | float):
-        return abs(guess - truth) <= within * abs(truth) + 1e-9
+        try:
+            return abs(guess - truth) <= within * abs(truth) + 1e-9
+        except OverflowError:  # an integer beyond any float is far from it
+            return False
     return guess == truth
