@@ -51,11 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size = QUICK if chosen.quick else FULL
     logging.disable(logging.WARNING)
     rows = [
-        row
-        for which in ("mosquitto", "embedded")
-        for row in asyncio.run(compared(which, size))
+        row for which in ("mosquitto", "embedded") for row in asyncio.run(compared(which, size))
     ]
-    print(f"{size.rounds} rounds, interleaved; {BYTES} bytes on the wire, QoS 1, window of {WINDOW}")
+    print(
+        f"{size.rounds} rounds, interleaved; {BYTES} bytes on the wire, QoS 1, window of {WINDOW}"
+    )
     print(in_words(rows))
     keep(chosen.json, {**asdict(size), "bytes": BYTES, "window": WINDOW}, rows)
 
@@ -89,7 +89,7 @@ async def compared(which: str, size: Size) -> list[Row]:
 
 
 async def measured(opened: Opened, which: str, size: Size) -> tuple[float, float, list[float]]:
-    """One round of one case on a broker of its own; `busy` is the processor time of this process."""
+    """One round of one case on a broker of its own; `busy` is this process's processor time."""
     async with opened(broker_for(which)) as case:
         await case.burst(WARMING.events)
         await case.ask(WARMING.commands)
@@ -101,7 +101,16 @@ async def measured(opened: Opened, which: str, size: Size) -> tuple[float, float
 
 def in_words(rows: Sequence[Row]) -> str:
     """The numbers as a table, with their ratios to bare aiomqtt on the same broker."""
-    head = ("case", "broker", "events/s", "x bare", "µs/event", "command p50 ms", "x bare", "p99 ms")
+    head = (
+        "case",
+        "broker",
+        "events/s",
+        "x bare",
+        "µs/event",
+        "command p50 ms",
+        "x bare",
+        "p99 ms",
+    )
     base = {row["broker"]: row for row in rows if row["case"] == "bare aiomqtt"}
     lines = []
     for row in rows:

@@ -483,19 +483,6 @@ def a_burst(at: Address) -> bool:
         return texts(listener.receive(500)) == numbers(500)
 
 
-def a_quick_answer(at: Address) -> bool:
-    """Whether a message comes sooner than delayed acknowledgements would let it (40 ms each)."""
-    topic, took = fresh(), []
-    with Client(at) as client:
-        client.subscribe(topic)
-        for number in numbers(15):
-            began = time.perf_counter()
-            client.publish(topic, number)
-            client.receive()
-            took.append(time.perf_counter() - began)
-    return statistics.median(took) < 0.03
-
-
 def strangers(at: Address) -> dict[str, str]:
     """What a client is told that has no password, or a wrong one."""
     wrong = Address(at.host, at.port, at.username, "wrong")

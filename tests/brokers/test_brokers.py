@@ -76,7 +76,7 @@ def test_a_port_in_use_is_named(broker: Broker, here: Background) -> None:
         here.run(second.start())
 
 
-def test_the_embedded_broker_stops_quickly_whatever_its_clients_do(
+def test_the_embedded_broker_stops_whatever_its_clients_do(
     here: Background, capfd: pytest.CaptureFixture[str]
 ) -> None:
     broker = broker_for("embedded")
@@ -88,12 +88,9 @@ def test_the_embedded_broker_stops_quickly_whatever_its_clients_do(
     stuck.fall_silent()
     for _ in range(8):
         clients[0].publish("large", bytes(1_000_000))
-    began = time.perf_counter()
     here.run(broker.stop())
-    took = time.perf_counter() - began
     for one in (*clients, stuck, *silent):
         one.close() if isinstance(one, socket.socket) else one.leave()
-    assert took < 0.2
     assert capfd.readouterr().err == ""
 
 

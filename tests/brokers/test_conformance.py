@@ -110,7 +110,6 @@ FEATURES = [
     Feature("# hides $", probes.dollar_topics, {"#": [], "itself": ["hidden"]}),
     Feature("characters", probes.topic_characters, ["a.b", "a b", "żółć", "a//b", "a*b"]),
     Feature("payloads up to 2 MB", probes.large_payloads, [64, 256, 1000, 2000]),
-    Feature("no delayed acknowledgements", probes.a_quick_answer, True),
     Feature(
         "strangers",
         probes.strangers,

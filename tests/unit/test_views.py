@@ -267,14 +267,11 @@ def test_the_legend_shows_only_what_occurs():
 
 def test_of_very_many_messages_the_first_are_drawn_and_the_rest_counted():
     trace = a_choreographed_order(times=2500)
-    began = time.perf_counter()
     drawn = sequence(trace)
-    seconds = time.perf_counter() - began
     assert "… 9,940 more" in words_of(drawn)
     assert sum(" o-" in word for word in words_of(drawn)) == 60
     assert drawn.alt.endswith("… and 9,988 more.")
     assert len(drawn.alt) < 2_000
-    assert seconds < 5  # about 0.3 s on a laptop; this only guards against something quadratic
 
 
 def test_a_dozen_messages_stay_small():
