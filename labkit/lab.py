@@ -192,7 +192,8 @@ def _close(loop: Loop, system: Running) -> None:
     """End a lab that nobody holds any more: its cell was run again, or the kernel ends."""
     ending = loop.start(system.close())
     if threading.current_thread() is threading.main_thread() and not loop.stuck:
-        with suppress(TimeoutError):
+        # When Python itself ends, it may refuse the threads that a polite stop needs.
+        with suppress(TimeoutError, RuntimeError):
             ending.result(2.0)
 
 

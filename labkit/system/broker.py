@@ -1,4 +1,4 @@
-"""A broker: where messages meet. The lab's own, Mosquitto, or one that runs elsewhere."""
+"""A broker is where messages meet: the lab's own, Mosquitto, or one that runs elsewhere."""
 
 from __future__ import annotations
 

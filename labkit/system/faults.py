@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Fault:
             raise LabError(
                 f"{self.what}: a chance lies between 0 and 1; this one is {self.chance}."
             )
-        if self.seconds < 0:
+        if not 0 <= self.seconds < math.inf:
             raise LabError(f"{self.what}: {self.seconds} seconds is not a time to wait.")
 
 

@@ -114,6 +114,7 @@ class Connection:
         self._at_work: set[asyncio.Task[None]] = set()
         self._receipts: dict[Identity, Receipt] = {}
         self._takes_work = True
+        self._known = False  # whether the broker has ever seen it
         self._client: aiomqtt.Client | None = None
         self._connected = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
@@ -171,6 +172,8 @@ class Connection:
 
     async def forget(self) -> None:
         """Connect once with a clean session, which ends the kept one."""
+        if not self._known:
+            return
         with suppress(aiomqtt.MqttError):
             async with self._new_client(clean_session=True):
                 pass
@@ -211,7 +214,7 @@ class Connection:
             await client.subscribe(self._address.topic(topic), qos=1)
         if self._status:
             await self._announce(client, "online")
-        self._client = client
+        self._client, self._known = client, True
         self._connected.set()
 
     async def _announce(self, client: aiomqtt.Client, state: str) -> None:

@@ -54,7 +54,7 @@ class Command(Generic[P, R]):
 
     def __init__(self, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> None:
         if not inspect.iscoroutinefunction(method):
-            name = getattr(method, "__qualname__", repr(method))
+            name = getattr(method, "__name__", repr(method))
             raise NotAService(f"@command needs a method; write `async def {name}(self, …):`.")
         for parameter in list(inspect.signature(method).parameters.values())[1:]:
             if parameter.name == "timeout_seconds" or parameter.kind in UNNAMED:

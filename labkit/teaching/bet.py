@@ -21,7 +21,8 @@ class Bet:
     @property
     def open(self) -> bool:
         """Whether you have not guessed yet."""
-        return self.guess is ... or self.guess is None or self.guess == ""
+        empty = isinstance(self.guess, str) and not self.guess.strip()
+        return self.guess is ... or self.guess is None or empty
 
     def settle(
         self, measured: object, *, within: float = 0.0, answers: Mapping[object, str] | None = None
@@ -66,9 +67,9 @@ class Settled:
 def _same(guess: object, truth: object, within: float = 0.0) -> bool:
     if isinstance(guess, str) and isinstance(truth, str):
         return guess.strip().casefold() == truth.strip().casefold()
-    if isinstance(guess, int | float) and isinstance(truth, int | float):
-        try:
+    try:
+        if isinstance(guess, int | float) and isinstance(truth, int | float):
             return abs(guess - truth) <= within * abs(truth) + 1e-9
-        except OverflowError:  # an integer beyond any float is far from it
-            return False
-    return guess == truth
+        return bool(guess == truth)
+    except Exception:  # a guess may be anything; what can't be compared is not the same
+        return False

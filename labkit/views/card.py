@@ -85,13 +85,10 @@ class Cards:
     cards: dict[str, Card]
 
     def __repr__(self) -> str:
-        columns = [(name, dict(card.rows)) for name, card in self.cards.items()]
-        head = " " * 14 + "".join(f"{name:>16}" for name, _ in columns)
-        rows = (
-            f"{row:14}" + "".join(f"{values[row]:>16,}" for _, values in columns)
-            for row in columns[0][1]
-        )
-        return "\n".join([head, *rows])
+        head = " " * 14 + "".join(f"{name:>16}" for name in self.cards)
+        rows = zip(*(card.rows for card in self.cards.values()), strict=True)
+        lines = (f"{row[0][0]:14}" + "".join(f"{value:>16,}" for _, value in row) for row in rows)
+        return "\n".join([head, *lines])
 
 
 def _ended(trace: Trace) -> set[str]:

@@ -8,7 +8,6 @@ import contextlib
 import queue
 import secrets
 import socket
-import statistics
 import threading
 import time
 from collections.abc import Iterable, Iterator

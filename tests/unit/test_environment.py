@@ -83,7 +83,7 @@ def test_what_is_imported_is_asked_for(folder, extras):
 
 
 def foreign_imports(folder: Path) -> set[str]:
-    ours = {"labkit", "tools", "tests"}
+    ours = {"labkit", "tools", "tests", "benchmarks"}
     ours |= {path.stem for path in folder.rglob("*.py")}  # a test's own neighbours
     return {
         name

@@ -14,7 +14,7 @@ MINIMAL = {"specversion": "1.0", "id": "1", "source": "/till", "type": "OrderPla
 class Parcel(Event):
     order_id: str
     weight: int | None = None
-    tags: list[str] = []
+    tags: tuple[str, ...] = ()
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,9 @@ def test_only_an_event_can_be_published(not_an_event):
     ids=["call", "publish", "effect"],
 )
 def test_a_service_in_no_lab_says_how_to_start_one(say):
-    with pytest.raises(LabError, match=r"is in no lab, so nobody hears it.\nStart one: `async with"):
+    with pytest.raises(
+        LabError, match=r"is in no lab, so nobody hears it.\nStart one: `async with"
+    ):
         asyncio.run(say())
 
 
@@ -134,7 +136,7 @@ def test_a_command_is_asynchronous():
 
 
 def test_a_command_in_parentheses_is_marked_all_the_same_or_told_of():
-    with pytest.raises((NotAService, TypeError), match="@command|command"):
+    with pytest.raises((NotAService, TypeError), match=r"@command|command"):
 
         class Bank(Service):
             @command()
@@ -195,5 +197,5 @@ def test_a_service_is_known_by_its_class_and_by_an_instance():
 
 @pytest.mark.parametrize("other", ["Inventory", None, OrderPlaced, Payment.charge])
 def test_what_is_no_service_has_no_name_here(other):
-    with pytest.raises(LabError, match="Inventory|None|OrderPlaced|Payment"):
+    with pytest.raises(LabError, match=r"Inventory|None|OrderPlaced|Payment"):
         name_of(other)

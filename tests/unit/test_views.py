@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 from itertools import combinations
 from xml.dom import minidom
@@ -32,7 +31,6 @@ HOSTILE = {
     "right to left": "שלום مرحبا",
     "overriding": "abc\u202edef\u2066ghi\u200f",
     "control signs": "a\x00b\x07c\nd\x1b[31m",
-    "half a sign": "a\ud800b",
     "no sign at all": "a\ufffeb\uffff",
     "nothing but space": " ",
 }
@@ -74,8 +72,7 @@ class Run:
 
     def sent(self, kind, type, sender, topic, data, cause=None, **more):
         self.said += 1
-        source = sender.encode(errors="ignore").decode()  # an id can't hold half a sign
-        message = say(kind, type, source, data, nth=self.said, cause=cause, **more)
+        message = say(kind, type, sender, data, nth=self.said, cause=cause, **more)
         self.add("sent", sender, topic, message)
         return message
 
