@@ -71,9 +71,15 @@ class Lab:
 
     async def close(self) -> None:
         """Stop the services and the broker. The trace and the ledger stay."""
-        if self._loop is not None and self._end is not None and self._end.detach():
+        if self._loop is None or self._end is None or not self._end.detach():
+            return
+        if self._loop.stuck:
+            print(
+                "The lab could not be stopped, a handler blocks it; the next lab has a new start."
+            )
+        else:
             await self._loop.run(self._system.close())
-            self._tell()
+        self._tell()
 
     async def __aenter__(self) -> Lab:
         return await self.open()
@@ -165,7 +171,7 @@ class Lab:
                 f"The lab is {'closed' if self._closed else 'not open'}. What you say belongs "
                 "inside `async with Lab(…) as lab:`,\nor after `lab = await Lab(…).open()`."
             )
-        return await self._loop.run(work)
+        return await self._loop.run(work, meanwhile=self._tell_of_blocks)
 
     @property
     def _closed(self) -> bool:
@@ -173,10 +179,7 @@ class Lab:
 
     def _tell(self) -> None:
         """Print, in the cell that asks, what went wrong since the last time."""
-        if self._loop is not None:
-            for block in self._loop.blocked[self._blocks_told :]:
-                print(f"Warning: {block}")
-            self._blocks_told = len(self._loop.blocked)
+        self._tell_of_blocks()
         moments = self._system.moments[self._told :]
         self._told += len(moments)
         failures = Counter(
@@ -186,6 +189,12 @@ class Lab:
         )
         for failure, times in sorted(failures.items()):
             print(failure + (f" (×{times})" if times > 1 else ""))
+
+    def _tell_of_blocks(self) -> None:
+        if self._loop is not None:
+            for block in self._loop.blocked[self._blocks_told :]:
+                print(f"Warning: {block}")
+            self._blocks_told = len(self._loop.blocked)
 
 
 def _close(loop: Loop, system: Running) -> None:

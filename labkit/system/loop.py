@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 TICK_SECONDS = 0.1
 TICKS_MISSED = 6
+STUCK_SECONDS = 5.0
 # What the name of a handler's task holds.
 HANDLING = ", handling "
 
@@ -33,11 +34,23 @@ class Loop:
         self._thread.start()
         threading.Thread(target=self._watch, name="labkit watches", daemon=True).start()
 
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await something that runs on this thread, from another loop."""
+    async def run(
+        self, work: Coroutine[Any, Any, T], meanwhile: Callable[[], None] | None = None
+    ) -> T:
+        """Await something that runs on this thread, from another loop.
+
+        meanwhile: what to do each second while one waits.
+        """
         if threading.current_thread() is self._thread:
             return await work
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
+        future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
+        try:
+            while meanwhile and not (await asyncio.wait([future], timeout=1.0))[0]:
+                meanwhile()
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        return await future
 
     def start(self, work: Coroutine[Any, Any, T]) -> Any:
         """Run something on this thread, from a place that can't await; a concurrent Future."""
@@ -46,7 +59,7 @@ class Loop:
     @property
     def stuck(self) -> bool:
         """Whether a handler has held the loop for long, and may hold it for ever."""
-        return time.monotonic() - self._beat > 5.0
+        return time.monotonic() - self._beat > STUCK_SECONDS
 
     def _live(self) -> None:
         asyncio.set_event_loop(self.loop)

@@ -345,6 +345,32 @@ def test_a_handler_that_blocks_is_named_and_nothing_is_lost(capsys):
     assert "Blocking, handling Heard, blocks all services" in capsys.readouterr().out
 
 
+def test_after_a_handler_that_never_gives_way_the_next_lab_has_a_new_start(monkeypatch, capsys):
+    ended = threading.Event()
+
+    class Stubborn(Service):
+        @command
+        async def hold(self) -> None:
+            ended.wait()
+
+    monkeypatch.setattr("labkit.system.loop.STUCK_SECONDS", 1.0)
+
+    async def run():
+        async with Lab(Stubborn) as lab:
+            holding = asyncio.ensure_future(lab.call(Stubborn.hold))
+            await until(lambda: "Stubborn, handling Stubborn.hold" in capsys.readouterr().out)
+            await until(lambda: lab._loop.stuck)
+            holding.cancel()
+        async with Lab(*ORCHESTRA) as lab:
+            return await place(lab)
+
+    try:
+        assert asyncio.run(run()) == "parcel o-1"
+        assert "the next lab has a new start" in capsys.readouterr().out
+    finally:
+        ended.set()
+
+
 def test_a_reply_that_never_comes_names_the_service():
     async def run():
         async with Lab(Payment) as lab:

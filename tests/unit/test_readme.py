@@ -8,9 +8,13 @@ TEST = (
     "python3 -m venv .venv && . .venv/bin/activate && "
     "pip install -q -e '.[test]' && python -m pytest"
 )
-WINDOWS_OPEN = "py -m venv .venv; .venv\\Scripts\\Activate.ps1; pip install -q -e .; labkit lab"
+# PowerShell runs no scripts as it is installed, so nothing is activated.
+WINDOWS_OPEN = (
+    "py -m venv .venv; .venv\\Scripts\\python -m pip install -q -e .; .venv\\Scripts\\labkit lab"
+)
 WINDOWS_TEST = (
-    'py -m venv .venv; .venv\\Scripts\\Activate.ps1; pip install -q -e ".[test]"; python -m pytest'
+    'py -m venv .venv; .venv\\Scripts\\python -m pip install -q -e ".[test]"; '
+    ".venv\\Scripts\\python -m pytest"
 )
 
 
