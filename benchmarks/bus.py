@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         row for which in ("mosquitto", "embedded") for row in asyncio.run(compared(which, size))
     ]
     print(
-        f"{size.rounds} rounds, interleaved; {BYTES} bytes on the wire, QoS 1, window of {WINDOW}"
+        f"{size.rounds} rounds, interleaved; events of {BYTES} bytes, QoS 1, window of {WINDOW}"
     )
     print(in_words(rows))
     keep(chosen.json, {**asdict(size), "bytes": BYTES, "window": WINDOW}, rows)

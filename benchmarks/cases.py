@@ -152,13 +152,13 @@ async def bare(broker: Broker) -> AsyncIterator[Case]:
 
 
 class Counted(Event):
-    """With labkit's envelope around it, it is `BYTES` long as JSON."""
+    """Said by a service, with labkit's envelope around it, it is `BYTES` long as JSON."""
 
     order_id: str
 
 
 def counted(number: int) -> Counted:
-    return Counted(order_id=f"o-{number:06}")
+    return Counted(order_id=f"o-{number:07}")
 
 
 class Counting(Service):

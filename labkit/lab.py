@@ -18,6 +18,7 @@ from labkit.system.ledger import Ledger
 from labkit.system.loop import Loop, the_loop
 from labkit.system.message import Event
 from labkit.system.service import Command, Service, name_of
+from labkit.system.simulation import Simulation, VirtualTime
 from labkit.trace import Trace
 from labkit.views.card import Card
 from labkit.views.sequence import sequence
@@ -35,6 +36,8 @@ class Lab:
     broker: None for the lab's own, "mosquitto", or "mqtt://user:password@host:port/namespace".
     faults: what goes wrong, see labkit.system.faults.
     seed: of the dice that the faults throw.
+    simulate: a seed; the lab then runs in memory on virtual time, where waiting costs nothing, and
+        the seed decides how long each message takes: the same seed is the same run, always.
 
     Use it as `async with Lab(Payment, Shipping) as lab:`, or across cells with
     `lab = await Lab(Payment, Shipping).open()`; it then closes with the kernel.
@@ -46,12 +49,18 @@ class Lab:
         broker: str | Broker | None = None,
         faults: Fault | Iterable[Fault] = (),
         seed: int = 1,
+        simulate: int | None = None,
     ) -> None:
+        if simulate is not None and broker is not None:
+            raise LabError(
+                f"A simulated lab has no broker: leave out broker={broker!r}, or simulate=."
+            )
         members = [_service(service) for service in services]
         faults = [faults] if isinstance(faults, Fault) else list(faults)
-        self._system = Running(members, broker_for(broker), faults, seed)
-        self._loop: Loop | None = None
-        self._end: weakref.finalize[[Loop, Running], Lab] | None = None
+        world = broker_for(broker) if simulate is None else Simulation(simulate)
+        self._system = Running(members, world, faults, seed)
+        self._loop: Loop | VirtualTime | None = None
+        self._end: weakref.finalize[[Loop | VirtualTime, Running], Lab] | None = None
         self._told = self._blocks_told = 0
 
     async def open(self) -> Lab:
@@ -59,7 +68,8 @@ class Lab:
         if self._closed:
             raise LabError("This lab is closed. Make a new one: `lab = await Lab(…).open()`.")
         if self._loop is None:
-            self._loop = the_loop()
+            world = self._system.broker
+            self._loop = world.loop if isinstance(world, Simulation) else the_loop()
             self._blocks_told = len(self._loop.blocked)
             try:
                 await self._run(self._system.open())
@@ -144,7 +154,7 @@ class Lab:
         return self._system.ledger
 
     @property
-    def broker(self) -> Broker:
+    def broker(self) -> Broker | Simulation:
         """The broker that carries the messages."""
         return self._system.broker
 
@@ -197,7 +207,7 @@ class Lab:
             self._blocks_told = len(self._loop.blocked)
 
 
-def _close(loop: Loop, system: Running) -> None:
+def _close(loop: Loop | VirtualTime, system: Running) -> None:
     """End a lab that nobody holds any more: its cell was run again, or the kernel ends."""
     ending = loop.start(system.close())
     if threading.current_thread() is threading.main_thread() and not loop.stuck:

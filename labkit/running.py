@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from labkit.system.ledger import Ledger
 from labkit.system.message import Message
 from labkit.system.mqtt import Mqtt
 from labkit.system.service import Service, name_of
-from labkit.system.transport import matches
+from labkit.system.simulation import Simulation
+from labkit.system.transport import Wire, matches
 from labkit.trace import Recorded
 
 # How long a message may be under way while nobody works, before it counts as lost.
@@ -41,7 +41,7 @@ class Member:
 
     anew: Callable[[], Service]
     service: Service
-    wire: Mqtt
+    wire: Wire
     faulty: Faulty
     awake: bool = True
     joined: bool = False
@@ -51,7 +51,11 @@ class Running:
     """Puts recorder, faults and MQTT around each service, and knows when all is quiet."""
 
     def __init__(
-        self, services: Sequence[Newcomer], broker: Broker, faults: Sequence[Fault], seed: int
+        self,
+        services: Sequence[Newcomer],
+        broker: Broker | Simulation,
+        faults: Sequence[Fault],
+        seed: int,
     ) -> None:
         self.broker, self.faults, self.seed = broker, list(faults), seed
         self.address: Address | None = None
@@ -61,7 +65,7 @@ class Running:
         self.you = You()
         self._waiting_to_join = _without_doubles(services)
         self._session = secrets.token_hex(4)
-        self._began = time.monotonic()
+        self._began = 0.0
         self._at_work: Counter[str] = Counter()
         self._sent = 0
         self._under_way: set[tuple[str, str]] = set()
@@ -71,6 +75,7 @@ class Running:
             _must_be_here(fault.service, [name_of(service) for service in services])
 
     async def open(self) -> None:
+        self._began = _now()
         try:
             self.address = await self.broker.start()
             await self._enter(self.you, You)
@@ -130,10 +135,10 @@ class Running:
 
     async def quiet(self, at_most_seconds: float, at_most_messages: int | None) -> str:
         """Wait until all is handled; what is still going on when the patience ends, else ""."""
-        began = changed = time.monotonic()
+        began = changed = _now()
         seen = -1
         while True:
-            now = time.monotonic()
+            now = _now()
             if seen != len(self.moments):
                 seen, changed = len(self.moments), now
             if not self._busy() and now - changed > (LOST_SECONDS if self._under_way else 0.05):
@@ -155,7 +160,7 @@ class Running:
         note: str = "",
     ) -> None:
         """Write down a moment, and keep count of what is under way."""
-        seconds = time.monotonic() - self._began
+        seconds = _now() - self._began
         self.moments.append(Moment(what, where, topic, message, seconds, note))
         if what == "listens":
             self._listens.append((topic, where))
@@ -183,14 +188,19 @@ class Running:
 
     def _wired(self, service: Service, anew: Callable[[], Service]) -> Member:
         assert self.address is not None
-        wire = Mqtt(self.address, service.name, self._session)
+        wire: Wire
+        if isinstance(self.broker, Simulation):
+            wire = self.broker.wire(service.name)
+        else:
+            wire = Mqtt(self.address, service.name, self._session)
         return Member(anew, service, wire, Faulty(wire, service.name, self.faults, self.seed))
 
     async def _connect(self, member: Member) -> None:
         # First the subscriptions, then the connection: what waits in the session comes at once.
         if not member.joined:
             recorded = Recorded(member.faulty, member.service.name, self.note)
-            await member.service.join(recorded, self.ledger)
+            clock = self.broker.now if isinstance(self.broker, Simulation) else None
+            await member.service.join(recorded, self.ledger, clock)
             member.joined = True
         await member.wire.open()
 
@@ -227,9 +237,14 @@ class Running:
         return self.members[name]
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def _must_be_here(name: str, here: Iterable[str]) -> None:
     if name not in here:
-        raise LabError(f"There is no {name} in this lab; there are {', '.join(here)}.")
+        there = ", ".join(who for who in here if who != YOU) or "no services at all"
+        raise LabError(f"There is no {name} in this lab; there are {there}.")
 
 
 def _made(newcomer: Newcomer) -> tuple[Service, Callable[[], Service]]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from labkit.steps import Mark, Moment, Step, What, in_logical_order
 from labkit.system.errors import LabError
 from labkit.system.message import Event, Message
-from labkit.system.service import Command, reason
+from labkit.system.service import Command, name_of, reason
 from labkit.system.transport import Deliver, Transport, matches
 
 Kind = type[Event] | Command[Any, Any] | str | None
@@ -56,7 +56,7 @@ class Trace:
     def problems(self) -> list[str]:
         """Who failed at what, and why: one line each."""
         return [
-            f"{service} could not handle {step.message.type}: {why}"
+            f"{service} could not handle {' '.join(step.message.type.split())}: {why}"
             for step in self.steps()
             if isinstance(step, Step)
             for service, why in step.failed.items()
@@ -150,15 +150,12 @@ class Trace:
     @classmethod
     def load(cls, path: str | Path) -> Trace:
         """Read what `save` wrote."""
-        rows = map(json.loads, Path(path).read_text(encoding="utf-8").splitlines())
-        return cls(
-            Moment(**{**row, "message": row["message"] and Message.model_validate(row["message"])})
-            for row in rows
-        )
+        with Path(path).open(encoding="utf-8") as lines:
+            return cls(_from_json(json.loads(line)) for line in lines)
 
     def _messages(self, what: What, kind: Kind, by: object) -> list[Message]:
         type_ = _type(kind)
-        service = getattr(by, "__name__", by)
+        service = by if by is None or isinstance(by, str) else name_of(by)
         return [
             moment.message
             for moment in self.moments
@@ -212,7 +209,7 @@ class Recorded:
             try:
                 await deliver(message)
             except Exception as error:
-                self._note("failed", self._owner, topic, message, reason(error).replace("\n", " "))
+                self._note("failed", self._owner, topic, message, " ".join(reason(error).split()))
             else:
                 self._note("done", self._owner, topic, message)
 
@@ -229,7 +226,14 @@ def key_of(message: Message) -> str:
 def _type(kind: Kind) -> str | None:
     if kind is None or isinstance(kind, str):
         return kind
-    return kind.message_type if isinstance(kind, Command) else kind.__name__
+    if isinstance(kind, Command):
+        return kind.message_type
+    if isinstance(kind, type) and issubclass(kind, Event):
+        return kind.__name__
+    raise LabError(
+        f"That needs an event such as OrderPlaced, a command such as Payment.charge, or the name "
+        f"of one, and was given {kind!r:.60}."
+    )
 
 
 def _topic(kind: Kind) -> str:
@@ -244,6 +248,12 @@ def _as_json(moment: Moment) -> dict[str, Any]:
     if moment.message is not None:
         row["message"] = moment.message.model_dump(mode="json", exclude_none=True)
     return row
+
+
+def _from_json(row: dict[str, Any]) -> Moment:
+    if row["message"] is not None:
+        row["message"] = Message.model_validate(row["message"])
+    return Moment(**row)
 
 
 def _rows(steps: Iterable[Step | Mark]) -> list[tuple[str, ...]]:

@@ -108,6 +108,7 @@ def say(
     cause: Message | None = None,
     replyto: str | None = None,
     reason: str | None = None,
+    time: str | None = None,
 ) -> Message:
     """A new message; `nth` counts what this sender has said because of `cause`.
 
@@ -122,7 +123,7 @@ def say(
         id=id,
         source=f"/{sender}",
         type=type,
-        time=datetime.now(UTC).isoformat(),
+        time=time or datetime.now(UTC).isoformat(),
         kind=kind,
         correlationid=story,
         causationid=cause.id if cause else None,

@@ -141,8 +141,12 @@ class Command(Generic[P, R]):
             raise BadMessage(complaint(self.contract, error)) from None
 
 
-def command(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> Command[P, R]:
+def command(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]] | None = None,
+) -> Command[P, R]:
     """Mark a method as a command: one receiver, may be refused, is answered."""
+    if method is None:
+        raise NotAService("@command stands without parentheses, above `async def …(self, …):`.")
     return Command(method)
 
 
@@ -279,8 +283,14 @@ class Service:
 
     _transport: Transport | None = None
 
-    async def join(self, transport: Transport, ledger: Ledger) -> None:
-        """Take part: subscribe to what it listens to, and handle what comes."""
+    async def join(
+        self, transport: Transport, ledger: Ledger, clock: Callable[[], str] | None = None
+    ) -> None:
+        """Take part: subscribe to what it listens to, and handle what comes.
+
+        clock: tells the time that messages carry, where it is not that of the world.
+        """
+        self._clock = clock
         for command in self.commands.values():
             # Made now, so that a type which can't travel is found before the work is done.
             _ = command.contract, command.result
@@ -394,6 +404,8 @@ class Service:
         cause = _handling.get()
         because = cause.id if cause else ""
         self._said[because] += 1
+        if self._clock is not None:
+            more["time"] = self._clock()
         return say(kind, type, self.name, data, nth=self._said[because], cause=cause, **more)
 
     @property

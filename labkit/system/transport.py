@@ -26,6 +26,20 @@ class Transport(Protocol):
         ...
 
 
+class Wire(Transport, Protocol):
+    """A transport that one opens and closes, in each of the ways in which services come and go."""
+
+    async def open(self) -> None: ...
+
+    async def unsubscribe(self, topic: str) -> None: ...
+
+    async def close(self, *, forget: bool = False) -> None: ...
+
+    async def sleep(self) -> None: ...
+
+    async def die(self) -> None: ...
+
+
 def matches(pattern: str, topic: str) -> bool:
     """Whether a subscription covers a topic (MQTT 3.1.1, section 4.7)."""
     if pattern == topic:

@@ -104,8 +104,9 @@ def test_a_fault_of_a_service_that_is_not_in_the_lab_names_those_that_are():
 
 
 def test_a_fault_in_an_empty_lab_says_so():
-    with pytest.raises(LabError, match=r"There is no Inventory in this lab\b.*[^,; ]\.?$"):
+    with pytest.raises(LabError, match="There is no Inventory in this lab") as caught:
         Lab(faults=[unavailable(Inventory)])
+    assert "there are ." not in str(caught.value)
 
 
 def test_one_fault_needs_no_list():

@@ -83,7 +83,7 @@ def test_a_handler_that_holds_the_loop_is_named(loop):
 
 def test_work_that_is_no_handler_is_not_blamed(loop):
     async def hold():
-        missed.wait(1.5)
+        missed.wait(1)
 
     missed = threading.Event()
     loop.start(hold()).result(10)

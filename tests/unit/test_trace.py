@@ -1,40 +1,50 @@
-"""A trace is asked, told, saved, and stays true whatever is said in it."""
+"""The trace tells what happened, in an order that hangs on causes and on no clock."""
+
+import random
 
 import pytest
 
-from labkit import Event, LabError, Service, Trace, command
+from labkit.shop import OrderPlaced, Payment, PaymentCharged
 from labkit.steps import Moment
-from labkit.system.message import say
+from labkit.system.errors import LabError
+from labkit.system.message import Message, read, say
+from labkit.trace import Trace
+
+HOSTILE = [
+    "a\nb",
+    "a\r\nb",
+    "a\x85b",
+    "a\u2028b",
+    "a\x0bb",
+    "\x1b[31mred",
+    "<b>&amp;",
+    "→",
+    "{0}%s",
+]
 
 
-class Asked(Event):
-    order_id: str
+class Tale:
+    """Moments written by hand, one verb after the other."""
 
+    def __init__(self, **listeners):
+        self.moments = [
+            Moment("listens", who, topic) for who, topics in listeners.items() for topic in topics
+        ]
+        self._said = 0
 
-class Clerk(Service):
-    @command
-    async def answer(self, order_id: str) -> str:
-        return order_id
-
-
-class Story:
-    """Writes a trace by hand, moment by moment."""
-
-    def __init__(self):
-        self.moments = []
-        self.said = 0
-
-    def note(self, what, where, topic="", message=None, note=""):
-        self.moments.append(Moment(what, where, topic, message, float(len(self.moments)), note))
-
-    def says(self, sender, kind, type, topic, *hearers, data=None, cause=None):
-        self.said += 1
-        message = say(kind, type, sender, data, nth=self.said, cause=cause)
-        self.note("sent", sender, topic, message)
-        for hearer in hearers:
-            self.note("received", hearer, topic, message)
-            self.note("done", hearer, topic, message)
+    def says(self, who, kind, type_, data=None, cause=None, to="", **more):
+        self._said += 1
+        message = say(kind, type_, who, data or {}, nth=self._said, cause=cause, **more)
+        self.moments.append(Moment("sent", who, to or f"event/{type_}", message))
         return message
+
+    def hears(self, who, message, how="done", note=""):
+        self.moments.append(Moment("received", who, f"event/{message.type}", message))
+        if how:
+            self.moments.append(Moment(how, who, f"event/{message.type}", message, note=note))
+
+    def befalls(self, who, note):
+        self.moments.append(Moment("struck", who, note=note))
 
     @property
     def trace(self):
@@ -42,155 +52,267 @@ class Story:
 
 
 @pytest.fixture
-def story():
-    return Story()
+def two_orders():
+    """Two orders: the payment of the first is charged, that of the second fails."""
+    tale = Tale(Payment=["command/Payment/+", "event/OrderPlaced"], Mail=["event/OrderPlaced"])
+    for n in (1, 2):
+        placed = tale.says("you", "event", "OrderPlaced", {"order_id": f"o-{n}"})
+        if n == 1:
+            tale.hears("Mail", placed)
+            charged = tale.says("Payment", "event", "PaymentCharged", {"order_id": "o-1"}, placed)
+            tale.hears("Payment", placed)
+            assert charged.causationid == placed.id
+        else:
+            tale.hears("Payment", placed, "failed", "ValueError: no money")
+    tale.says("you", "command", "Payment.charge", {"order_id": "o-3"}, to="command/Payment/charge")
+    return tale.trace
 
 
-def a_chain(story, length, key="o-1"):
-    cause = None
-    for _ in range(length):
-        data = {"order_id": key}
-        cause = story.says("a", "event", "Asked", "event/Asked", "a", data=data, cause=cause)
-    return cause
+def test_an_empty_trace_says_that_nothing_was_said():
+    trace = Trace()
+    assert (trace.text(), len(trace), trace.lost(), trace.unheard()) == ("", 0, [], [])
+    assert repr(trace) == "The trace is empty: nothing has been said yet."
+    assert repr(trace.table()).startswith("#")
+    assert list(trace._repr_mimebundle_()) == ["text/plain"]
 
 
-def test_an_empty_trace_says_so():
-    assert repr(Trace()) == "The trace is empty: nothing has been said yet."
-    assert (len(Trace()), Trace().steps(), Trace().text()) == (0, [], "")
+def test_the_text_has_one_line_a_message_with_what_came_of_it(two_orders):
+    assert two_orders.text().splitlines() == [
+        "you → Payment, Mail: OrderPlaced",
+        "Payment → nobody: PaymentCharged",
+        "you → Payment: OrderPlaced; never reached Mail; Payment failed: ValueError: no money",
+        "you → nobody: charge; never reached Payment",
+    ]
 
 
-def test_messages_are_found_by_event_command_name_and_service(story):
-    story.says("you", "event", "Asked", "event/Asked", "Clerk")
-    story.says("Clerk", "command", "Clerk.answer", "command/Clerk/answer", "Clerk")
-    trace = story.trace
-    assert len(trace.sent(Asked)) == len(trace.sent("Asked")) == len(trace.sent(by="you")) == 1
-    assert len(trace.sent(Clerk.answer)) == len(trace.received(Clerk.answer, by=Clerk)) == 1
-    assert len(trace.done()) == 2
-    assert trace.failed() == []
+def test_the_table_names_the_cause_by_its_number(two_orders):
+    lines = repr(two_orders.table()).splitlines()
+    assert lines[0].split("  ")[0] == "#"
+    assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3", "4"]
+    assert lines[2].split() == ["2", "Payment", "PaymentCharged", "1"]
+    assert lines[3].endswith("never reached Mail; Payment failed: ValueError: no money")
 
 
-def test_listeners_are_found_by_event_command_or_name(story):
-    story.note("listens", "Clerk", "command/Clerk/+")
-    story.note("listens", "Diary", "event/Asked")
-    trace = story.trace
-    assert trace.listeners(Asked) == trace.listeners("Asked") == ["Diary"]
-    assert trace.listeners(Clerk.answer) == trace.listeners("Clerk.answer") == ["Clerk"]
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        (None, 4),
+        (OrderPlaced, 2),
+        (Payment.charge, 1),
+        ("OrderPlaced", 2),
+        ("Payment.charge", 1),
+        (PaymentCharged, 1),
+        ("OrderLost", 0),
+    ],
+)
+def test_messages_are_found_by_event_by_command_and_by_name(two_orders, kind, count):
+    assert len(two_orders.sent(kind)) == count
 
 
-def test_lost_and_unheard_are_told_apart(story):
-    story.note("listens", "Diary", "event/Asked")
-    lost = story.says("you", "event", "Asked", "event/Asked")
-    unheard = story.says("you", "event", "Answered", "event/Answered")
-    assert story.trace.lost() == [(lost, "Diary")]
-    assert story.trace.unheard() == [unheard]
+@pytest.mark.parametrize("by", [Payment, "Payment", Payment()])
+def test_messages_are_found_by_who_said_or_heard_them(two_orders, by):
+    assert [m.type for m in two_orders.sent(by=by)] == ["PaymentCharged"]
+    assert len(two_orders.received(OrderPlaced, by=by)) == 2
+    assert [m.data["order_id"] for m in two_orders.done(by=by)] == ["o-1"]
+    assert [m.data["order_id"] for m in two_orders.failed(by=by)] == ["o-2"]
 
 
-def test_one_who_joins_later_has_missed_nothing(story):
-    story.says("you", "event", "Asked", "event/Asked")
-    story.note("listens", "Diary", "event/Asked")
-    assert story.trace.lost() == []
+@pytest.mark.parametrize("no_kind", [5, OrderPlaced(order_id="o-1", amount=3), object()])
+def test_what_is_neither_event_nor_command_is_told_of(two_orders, no_kind):
+    with pytest.raises(LabError):
+        two_orders.sent(no_kind)
 
 
-def test_one_who_has_left_misses_nothing(story):
-    story.note("listens", "Diary", "event/Asked")
-    story.note("leaves", "Diary")
-    story.says("you", "event", "Asked", "event/Asked")
-    assert story.trace.lost() == []
-    assert story.trace.listeners(Asked) == []
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (OrderPlaced, ["Payment", "Mail"]),
+        ("OrderPlaced", ["Payment", "Mail"]),
+        (Payment.charge, ["Payment"]),
+        ("Payment.charge", ["Payment"]),
+        (PaymentCharged, []),
+    ],
+)
+def test_listeners_are_found_in_the_same_ways(two_orders, kind, names):
+    assert two_orders.listeners(kind) == names
 
 
-def test_why_tells_the_causes_from_the_first_on(story):
-    last = a_chain(story, 4)
-    why = story.trace.why(last)
-    assert why[0].causationid is None
-    assert why[-1] is last
-    assert repr(why).count("because of that") == 3
+def test_what_never_reached_a_listener_is_lost_and_what_has_none_is_unheard(two_orders):
+    lost = [(message.data["order_id"], name) for message, name in two_orders.lost()]
+    assert lost == [("o-2", "Mail"), ("o-3", "Payment")]
+    assert [message.type for message in two_orders.unheard()] == ["PaymentCharged"]
 
 
-def test_why_of_a_very_long_chain_ends(story):
-    last = a_chain(story, 10_000)
-    assert len(story.trace.why(last)) == 10_000
+def test_who_joins_later_has_missed_nothing():
+    tale = Tale(Payment=["event/OrderPlaced"])
+    tale.hears("Payment", tale.says("you", "event", "OrderPlaced"))
+    tale.moments.append(Moment("listens", "Mail", "event/OrderPlaced"))
+    assert tale.trace.lost() == []
 
 
-def test_why_of_causes_that_go_in_a_circle_ends(story):
-    first = story.says("a", "event", "Asked", "event/Asked", "a")
-    second = story.says("a", "event", "Asked", "event/Asked", "a", cause=first)
-    first = first.model_copy(update={"causationid": second.id})
-    story.moments[0] = Moment("sent", "a", "event/Asked", first)
-    assert len(story.trace.why(second)) == 2
+def test_who_has_left_misses_nothing():
+    tale = Tale(Payment=["event/OrderPlaced"])
+    tale.moments.append(Moment("leaves", "Payment"))
+    tale.says("you", "event", "OrderPlaced")
+    assert (tale.trace.lost(), tale.trace.listeners(OrderPlaced)) == ([], [])
 
 
-def test_why_wants_a_message():
-    with pytest.raises(LabError, match=r"why takes a message of this trace"):
-        Trace().why("o-1")
+def test_problems_tell_who_failed_at_what_and_why(two_orders):
+    assert two_orders.problems() == ["Payment could not handle OrderPlaced: ValueError: no money"]
 
 
-def test_a_story_is_found_by_its_order_and_by_a_message(story):
-    last = a_chain(story, 3, "o-1")
-    a_chain(story, 2, "o-2")
-    assert len(story.trace.story("o-1")) == len(story.trace.story(last)) == 3
-    assert len(story.trace.story("o-2")) == 2
-    assert len(story.trace.story("o-3")) == 0
+def test_the_story_of_an_order_holds_only_what_belongs_to_it(two_orders):
+    story = two_orders.story("o-1")
+    assert [message.type for message in story.sent()] == ["OrderPlaced", "PaymentCharged"]
+    assert story.text() == two_orders.story(two_orders.sent(PaymentCharged)[0]).text()
+    assert two_orders.story("o-9").text() == ""
 
 
-def test_a_trace_survives_its_file(story, tmp_path):
-    story.note("listens", "Diary", "event/Asked")
-    a_chain(story, 3)
-    story.note("struck", "Diary", note="crashes")
-    story.trace.save(tmp_path / "run.jsonl")
+def test_two_foreign_messages_of_one_id_have_causes_of_their_own():
+    tale = Tale(Mail=["event/#"])
+    orders = [Message(id="1", source=source, type="OrderPlaced") for source in ("/erp", "/web")]
+    for order in orders:
+        tale.hears("Payment", order)
+    assert [tale.trace.why(order)[0].source for order in orders] == ["/erp", "/web"]
+
+
+def test_why_goes_back_to_the_first_cause(two_orders):
+    why = two_orders.why(two_orders.sent(PaymentCharged)[0])
+    assert [message.type for message in why] == ["OrderPlaced", "PaymentCharged"]
+    assert repr(why) == "you said OrderPlaced\n  because of that, Payment said PaymentCharged"
+
+
+@pytest.mark.parametrize("no_message", ["o-1", None, OrderPlaced])
+def test_why_takes_a_message(two_orders, no_message):
+    with pytest.raises(LabError, match=r"why takes a message of this trace.*\n.*trace\.why\("):
+        two_orders.why(no_message)
+
+
+def test_why_of_the_last_of_ten_thousand_messages_has_ten_thousand_causes():
+    tale, message = Tale(), None
+    for n in range(10_000):
+        message = tale.says("AB"[n % 2], "event", "Ping", cause=message)
+    assert len(tale.trace.why(message)) == 10_000
+
+
+def test_a_ring_of_causes_has_an_end():
+    ids = [("1", "2"), ("2", "3"), ("3", "1")]
+    ring = [Message(id=id, source="/x", type="E", causationid=cause) for id, cause in ids]
+    trace = Trace(Moment("sent", "x", "event/E", message) for message in ring)
+    assert len(trace.why(ring[0])) == 3
+    assert len(trace.text().splitlines()) == 3
+
+
+def test_a_cause_comes_before_its_effects_and_what_is_concurrent_in_a_settled_order():
+    tale = Tale(A=["event/Ping"], B=["event/Ping", "event/Pong"])
+    ping = tale.says("you", "event", "Ping")
+    tale.hears("B", ping, how=None)
+    tale.hears("A", ping, how=None)
+    pong = tale.says("B", "event", "Pong", cause=ping)
+    tale.hears("B", pong, how=None)
+    tale.says("A", "event", "Pang", cause=ping)
+    tale.says("B", "event", "Pung", cause=pong)
+    assert [line.split()[-1] for line in tale.trace.text().splitlines()] == [
+        "Ping",
+        "Pang",
+        "Pong",
+        "Pung",
+    ]
+
+
+def test_two_runs_that_differ_only_in_timing_have_one_text():
+    def run(seed):
+        """One event, eight who react to it with a chain of their own, in any order."""
+        tale = Tale(**{f"S{n}": ["event/Ping"] for n in range(8)})
+        ping = tale.says("you", "event", "Ping")
+        ends = {f"S{n}": ping for n in range(8)}
+        for name in ends:
+            tale.hears(name, ping, how=None)
+        turns = [name for name in ends for _ in range(3)]
+        random.Random(seed).shuffle(turns)
+        for turn, name in enumerate(turns):
+            nth = turns[:turn].count(name) + 1
+            message = say("event", f"E{nth}", name, {}, nth=nth, cause=ping)
+            tale.moments.append(Moment("sent", name, f"event/E{nth}", message))
+        return tale.trace.text()
+
+    assert len({run(seed) for seed in range(20)}) == 1
+
+
+def test_a_reply_that_comes_too_late_is_told_of_after_the_end():
+    tale = Tale(Payment=["command/Payment/+"])
+    asked = tale.says("you", "command", "Till.pay", to="command/Till/pay", replyto="you")
+    tale.hears("Till", asked, how=None)
+    charge = tale.says("Till", "command", "Payment.charge", cause=asked, replyto="Till")
+    tale.hears("Payment", charge, how=None)
+    tale.moments.append(Moment("failed", "Till", "", asked, note="no reply"))
+    reply = tale.says("Payment", "reply", "Payment.charge.done", cause=charge, to="reply/Till")
+    tale.hears("Till", reply)
+    last = tale.trace.steps()[-1]
+    assert (last.label, last.late) == ("charge done", True)
+
+
+def test_what_befell_a_service_stands_between_what_was_said_before_and_after():
+    tale = Tale(Mail=["event/E"])
+    tale.hears("Mail", tale.says("you", "event", "E"))
+    tale.befalls("Mail", "falls asleep")
+    tale.says("you", "event", "E")
+    assert tale.trace.text().splitlines() == [
+        "you → Mail: E",
+        "Mail falls asleep",
+        "you → nobody: E; never reached Mail",
+    ]
+
+
+def test_a_message_said_outside_of_the_lab_is_told_of_all_the_same():
+    tale = Tale(Payment=["event/OrderPlaced"])
+    foreign = b'{"specversion":"1.0","id":"1","source":"/erp","type":"OrderPlaced"}'
+    tale.hears("Payment", read("event/OrderPlaced", foreign))
+    assert tale.trace.text() == "erp → Payment: OrderPlaced"
+
+
+def test_two_foreign_messages_of_one_id_are_two():
+    tale = Tale(Payment=["event/OrderPlaced"])
+    for source in ("/erp", "/shop"):
+        message = Message(id="1", source=source, type="OrderPlaced")
+        tale.hears("Payment", message)
+    assert len(tale.trace.text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_hostile_name_is_still_one_line(hostile):
+    tale = Tale(Payment=["event/#"])
+    message = Message(
+        id=hostile, source=f"/{hostile}", type=hostile, data={"order_id": hostile}, reason=hostile
+    )
+    tale.hears("Payment", message, "failed", "ValueError: no money")
+    answer = Message(id="2", source="/x", type=f"{hostile}.done", kind="reply", reason=hostile)
+    tale.hears("you", answer)
+    trace = tale.trace
+    assert len(trace.text().splitlines()) == 2
+    assert len(repr(trace.table()).splitlines()) == 3
+    assert len(trace.problems()[0].splitlines()) == 1
+    assert trace.story(hostile).text().count("failed") == 1
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE, "", None, 0, [], {"order_id": ["o-1"]}])
+def test_a_trace_that_was_saved_and_loaded_is_the_same(hostile, tmp_path):
+    tale = Tale(Payment=["event/OrderPlaced"])
+    placed = tale.says("you", "event", "OrderPlaced", {"order_id": hostile})
+    tale.hears("Payment", placed, "failed", f"ValueError: {hostile}")
+    tale.befalls("Payment", "crashes")
+    tale.trace.save(tmp_path / "run.jsonl")
     loaded = Trace.load(tmp_path / "run.jsonl")
-    assert loaded.moments == story.moments
-    assert loaded.text() == story.trace.text()
+    assert loaded.moments == tale.trace.moments
+    assert loaded.text() == tale.trace.text()
 
 
-def test_the_order_of_arrival_does_not_change_what_is_told():
-    def told(hearers):
-        story = Story()
-        for name in ("a", "b"):
-            story.note("listens", name, "event/Asked")
-        message = say("event", "Asked", "you", {}, nth=1)
-        story.note("sent", "you", "event/Asked", message)
-        for name in hearers:
-            story.note("received", name, "event/Asked", message)
-        for name in hearers:
-            answer = say("event", "Answered", name, {}, nth=1, cause=message)
-            story.note("sent", name, "event/Answered", answer)
-        return story.trace.text()
-
-    assert told(["a", "b"]) == told(["b", "a"])
+def test_an_empty_trace_is_saved_and_loaded_too(tmp_path):
+    Trace().save(str(tmp_path / "run.jsonl"))
+    assert Trace.load(str(tmp_path / "run.jsonl")).moments == []
 
 
-def test_a_reply_comes_before_what_its_caller_says_next(story):
-    order = story.says("you", "command", "Boss.run", "command/Boss/run")
-    story.note("received", "Boss", "command/Boss/run", order)
-    for worker in ("Zoe", "Abe"):
-        asked = say("command", f"{worker}.do", "Boss", {}, nth=story.said, cause=order)
-        story.said += 1
-        story.note("sent", "Boss", f"command/{worker}/do", asked)
-        story.note("received", worker, f"command/{worker}/do", asked)
-        reply = say("reply", f"{worker}.do.done", worker, None, nth=1, cause=asked)
-        story.note("sent", worker, "reply/Boss", reply)
-        story.note("received", "Boss", "reply/Boss", reply)
-    labels = [f"{step.sender}: {step.label}" for step in story.trace.steps()]
-    assert labels == ["you: run", "Boss: do", "Zoe: do done", "Boss: do", "Abe: do done"]
-
-
-def test_messages_of_two_senders_with_one_id_stay_two(story):
-    for source in ("/till/1", "/till/2"):
-        message = say("event", "Asked", "x", {}, nth=1).model_copy(update={"source": source})
-        story.note("received", "Diary", "event/Asked", message)
-    assert [step.sender for step in story.trace.steps()] == ["/till/1", "/till/2"]
-
-
-def test_no_text_can_forge_a_line(story):
-    evil = say("event", "Asked\nyou → all: free", "x", {}, nth=1)
-    evil = evil.model_copy(update={"source": "/y\nP → you: hi"})
-    story.note("received", "Diary", "event/Asked", evil)
-    assert len(story.trace.text().splitlines()) == 1
-    assert len(repr(story.trace.table()).splitlines()) == 2
-
-
-def test_a_table_names_the_cause_of_each_message_by_its_number(story):
-    a_chain(story, 3)
-    rows = story.trace.table().rows
-    assert [(row[0], row[4]) for row in rows] == [("1", ""), ("2", "1"), ("3", "2")]
+def test_a_trace_shows_itself_as_a_picture_with_its_words(two_orders):
+    bundle = two_orders._repr_mimebundle_()
+    assert set(bundle) >= {"text/plain"}
+    assert "OrderPlaced" in bundle["text/plain"]

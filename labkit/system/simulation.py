@@ -1,0 +1,231 @@
+"""A simulation: a broker in memory, on virtual time, whose every chance comes from a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from asyncio import events
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from labkit.system.broker import Address
+from labkit.system.errors import LabError
+from labkit.system.message import Message, read
+from labkit.system.transport import Deliver, matches
+
+T = TypeVar("T")
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+# How long a message is under way to the broker, and from there to one receiver.
+TO_BROKER_SECONDS = 0.0005, 0.002
+TO_RECEIVER_SECONDS = 0.001, 0.010
+# How far behind an earlier message on the same way it may come: all interleavings get their chance.
+BEHIND_SECONDS = 0.002
+
+
+class VirtualTime(asyncio.BaseEventLoop):
+    """An event loop whose clock jumps to the next thing that is due, and waits for nothing.
+
+    It needs no thread and no socket: whoever awaits something on it turns it by hand.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._virtual, self._selector, self._idle = 0.0, self, False
+
+    def time(self) -> float:
+        return self._virtual
+
+    async def run(self, work: Coroutine[Any, Any, T], _: object = None, **__: object) -> T:
+        """Await something that runs on virtual time, from a loop on which time is real."""
+        task = self.create_task(work)
+        # Without it the clock would move on after the end, to what is due next.
+        task.add_done_callback(lambda _: self.stop())
+        try:
+            while not task.done():
+                # Others may want to begin something at the same virtual moment.
+                await asyncio.sleep(0)
+                self._turn(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        return task.result()
+
+    def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """What nobody waits for any more needs no end: there is nothing to be let go of."""
+        work.close()
+        ended: Future[T] = Future()
+        ended.cancel()
+        return ended
+
+    blocked: tuple[str, ...] = ()
+    stuck = False
+
+    def _turn(self, task: asyncio.Task[Any]) -> None:
+        """Run all that is due now, then move the clock to what is due next."""
+        outer = events._get_running_loop()
+        events._set_running_loop(None)
+        try:
+            self._idle = False
+            self.run_forever()
+        finally:
+            events._set_running_loop(outer)
+        if self._idle and not task.done():
+            task.cancel()
+            raise LabError("Nothing more can happen in this simulation: all wait for each other.")
+
+    # What asyncio asks of a loop; here nothing ever comes from outside.
+
+    def select(self, timeout: float | None) -> list[Any]:
+        if timeout is None:
+            self._idle = True
+        elif timeout > 0:
+            self._virtual += timeout
+        if timeout is None or timeout > 0:
+            self.stop()
+        return []
+
+    def _process_events(self, event_list: list[Any]) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        pass
+
+
+@dataclass
+class Session:
+    """What the broker keeps of one client: its subscriptions, and what it has not acknowledged."""
+
+    wire: Wire | None = None
+    topics: dict[str, Deliver] = field(default_factory=dict)
+    waiting: dict[int, tuple[str, Message]] = field(default_factory=dict)
+
+
+class Simulation:
+    """The broker in memory. It keeps what MQTT promises at QoS 1, and no more.
+
+    At least once; in order from one publisher to one subscriber as long as nothing is redelivered;
+    a session outlives its connection. How long each message takes, dice of its own decide.
+    """
+
+    name = "simulation"
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.loop = VirtualTime()
+        self.status: dict[str, str] = {}
+        self._sessions: dict[str, Session] = {}
+        self._due: dict[tuple[str, str], float] = {}
+        self._number = 0
+
+    async def start(self) -> Address:
+        return Address("in memory", 0)
+
+    async def stop(self) -> None:
+        """All that is still under way is forgotten with the lab."""
+        self._sessions.clear()
+
+    def now(self) -> str:
+        """The virtual time, as messages carry it."""
+        return (BEGINNING + timedelta(seconds=self.loop.time())).isoformat()
+
+    def session(self, name: str) -> Session:
+        return self._sessions.setdefault(name, Session())
+
+    def wire(self, name: str) -> Wire:
+        return Wire(self, name)
+
+    async def take(self, topic: str, message: Message, sender: str) -> None:
+        """Receive a message from a client; when this returns, it is acknowledged."""
+        await asyncio.sleep(self._delay(sender, "broker", message, TO_BROKER_SECONDS))
+        for name, session in list(self._sessions.items()):
+            if any(matches(pattern, topic) for pattern in session.topics):
+                self._number += 1
+                session.waiting[self._number] = topic, message
+                delay = self._delay(f"{sender} to", name, message, TO_RECEIVER_SECONDS)
+                self.loop.call_later(delay, self._hand_over, session, self._number)
+
+    def resend(self, session: Session) -> None:
+        """What a client has not acknowledged comes again when it is back, in the old order."""
+        for number in list(session.waiting):
+            self.loop.call_soon(self._hand_over, session, number)
+
+    def _hand_over(self, session: Session, number: int) -> None:
+        if session.wire is not None and number in session.waiting:
+            session.wire.arrived(number, *session.waiting[number])
+
+    def _delay(
+        self, sender: str, receiver: str, message: Message, between: tuple[float, float]
+    ) -> float:
+        # Dice of its own for each message and way: the fate of one hangs on no other.
+        dice = random.Random(f"{self.seed} {sender} {receiver} {message.id}")
+        # What was sent before on the same way arrives before (MQTT 3.1.1, section 4.6).
+        earlier = self._due.get((sender, receiver), 0.0)
+        due = self.loop.time() + dice.uniform(*between)
+        due = max(due, earlier + dice.uniform(0, BEHIND_SECONDS))
+        self._due[sender, receiver] = due
+        return due - self.loop.time()
+
+
+class Wire:
+    """A participant's transport in a simulation; see labkit.system.mqtt for the real one."""
+
+    def __init__(self, simulation: Simulation, name: str) -> None:
+        self._simulation, self._name = simulation, name
+        self._session = simulation.session(name)
+        self._at_work: dict[int, asyncio.Task[None]] = {}
+
+    async def open(self) -> None:
+        self._session.wire = self
+        self._simulation.status[self._name] = "online"
+        self._simulation.resend(self._session)
+
+    async def publish(self, topic: str, message: Message) -> None:
+        # Through the bytes, so that nothing can be said here that could not be said on a wire.
+        copy = read(topic, message.payload)
+        await self._simulation.take(topic, copy, self._name)
+
+    async def subscribe(self, topic: str, deliver: Deliver) -> None:
+        self._session.topics[topic] = deliver
+
+    async def unsubscribe(self, topic: str) -> None:
+        self._session.topics.pop(topic, None)
+
+    async def close(self, *, forget: bool = False) -> None:
+        await self.die()
+
+    async def sleep(self) -> None:
+        self._leave()
+        await asyncio.gather(*self._at_work.values(), return_exceptions=True)
+
+    async def die(self) -> None:
+        self._leave()
+        for task in list(self._at_work.values()):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def arrived(self, number: int, topic: str, message: Message) -> None:
+        if number in self._at_work:
+            return
+        deliver = next((d for t, d in self._session.topics.items() if matches(t, topic)), None)
+        if deliver is None:
+            self._session.waiting.pop(number, None)
+            return
+        work = self._work(number, message, deliver)
+        self._at_work[number] = self._simulation.loop.create_task(work)
+
+    async def _work(self, number: int, message: Message, deliver: Deliver) -> None:
+        try:
+            await deliver(message)
+            self._session.waiting.pop(number, None)
+        finally:
+            self._at_work.pop(number, None)
+
+    def _leave(self) -> None:
+        if self._session.wire is self:
+            self._session.wire = None
+            self._simulation.status[self._name] = "offline"
