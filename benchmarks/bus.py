@@ -53,9 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [
         row for which in ("mosquitto", "embedded") for row in asyncio.run(compared(which, size))
     ]
-    print(
-        f"{size.rounds} rounds, interleaved; events of {BYTES} bytes, QoS 1, window of {WINDOW}"
-    )
+    print(f"{size.rounds} rounds, interleaved; events of {BYTES} bytes, QoS 1, window of {WINDOW}")
     print(in_words(rows))
     keep(chosen.json, {**asdict(size), "bytes": BYTES, "window": WINDOW}, rows)
 
