@@ -101,9 +101,8 @@ class Running:
             await former.wire.close()
             self._at_work[service.name] = 0
             self.note("leaves", service.name)
+            self._expect_what_it_missed(service)
         await self._enter(service, anew)
-        if former is not None:
-            self._expect_what_it_missed(service.name)
 
     async def crash(self, name: str) -> None:
         member = self._member(name)
@@ -130,7 +129,7 @@ class Running:
         self.note("struck", name, note=IS_BACK)
         if not member.awake:
             member.awake = True
-            self._expect_what_it_missed(name)
+            self._expect_what_it_missed(member.service)
             await self._connect(member)
 
     async def quiet(self, at_most_seconds: float, at_most_messages: int | None) -> str:
@@ -209,17 +208,17 @@ class Running:
         self._under_way = {(who, id) for who, id in self._under_way if who != name}
         self.note("struck", name, note=what)
 
-    def _expect_what_it_missed(self, name: str) -> None:
+    def _expect_what_it_missed(self, service: Service) -> None:
         """Count as under way what the broker has kept for one that comes back."""
+        name = service.name
         done = {
             m.message.id for m in self.moments if m.where == name and m.what == "done" and m.message
         }
-        topics = self.members[name].service.topics
         self._under_way.update(
             (name, m.message.id)
             for m in self.moments
             if m.what == "sent" and m.message and m.message.id not in done
-            if any(matches(topic, m.topic) for topic in topics)
+            if any(matches(topic, m.topic) for topic in service.topics)
         )
 
     def _awake_listeners(self, topic: str) -> list[str]:

@@ -156,6 +156,8 @@ class Connection:
         await asyncio.gather(*self._at_work, return_exceptions=True)
 
     async def drop_work(self) -> None:
+        # First the door, then the room: else what arrives meanwhile would be begun again.
+        self._takes_work = False
         await _cancelled(self._at_work)
 
     async def leave(self, *, abruptly: bool = False) -> None:

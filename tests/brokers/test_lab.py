@@ -479,6 +479,39 @@ def test_an_interrupted_call_leaves_the_lab_usable():
     assert asyncio.run(run()) == 2
 
 
+@on_each_broker
+def test_closing_a_storm_leaves_no_work_behind(broker):
+    class Echoing(Service):
+        @on(Heard)
+        async def echo(self, heard):
+            await self.publish(heard)
+
+    async def work():
+        return [task.get_name() for task in asyncio.all_tasks() if "handling" in task.get_name()]
+
+    async def run():
+        async with Lab(Echoing, broker=broker) as lab:
+            await asyncio.gather(*(lab.publish(Heard(what="a")) for _ in range(20)))
+            await lab.quiet(at_most_messages=200)
+        return await the_loop().run(work())
+
+    assert asyncio.run(run()) == []
+
+
+@on_each_broker
+def test_a_service_that_is_replaced_hands_over_and_all_becomes_quiet(broker):
+    async def run():
+        async with Lab(*DANCERS, broker=broker) as lab:
+            for number in range(20):
+                await tell(lab, number)
+            await lab.join(Notification)
+            await lab.quiet()
+            return set(lab.ledger.keys("mailed")), lab.trace.lost()
+
+    mailed, lost = asyncio.run(run())
+    assert (len(mailed), lost) == (20, [])
+
+
 def test_opening_a_lab_again_and_again_leaves_nothing_behind():
     async def run():
         counts = []
