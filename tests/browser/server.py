@@ -80,13 +80,23 @@ def write(path: Path, values: object) -> None:
     path.write_text(json.dumps(values), encoding="utf-8")
 
 
+def hears_ctrl_c() -> None:
+    """A shell starts its background jobs deaf to Ctrl-C, and their children with them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def labkit_lab(home: Path, port: int) -> Iterator[Server]:
     token, log = secrets.token_hex(16), home / "lab.log"
     command = [sys.executable, "-m", "labkit", "lab", "--no-browser", "--port", str(port)]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=alone(home, token), stdout=out, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            env=alone(home, token),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            preexec_fn=hears_ctrl_c if os.name == "posix" else None,
         )
     server = Server(f"http://127.0.0.1:{port}", token, process, log)
     try:
