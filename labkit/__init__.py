@@ -6,7 +6,9 @@ In the order in which a value meets them:
     Service           takes commands, reacts to events                   system/service.py
     command, on       mark its methods as the one or the other           system/service.py
     Lab               puts services on a real broker and runs them       lab.py
-    unavailable, slow, mute    what can go wrong                         system/faults.py
+    unavailable, slow, mute, delay, duplicate, reorder, reply_lost, partition,
+    kill, before_effect, after_effect, before_publish    what can go wrong    system/faults.py
+    Saga, NOTHING, HumanTaskOpened    steps with a way back              system/saga.py
     Trace             what was said, heard and done                      trace.py
     Ledger            what was really done to the world                  system/ledger.py
     sequence          draws a trace: who said what to whom               views/sequence.py
@@ -34,9 +36,23 @@ _HOME = {
         "Refused",
         "Unavailable",
     ],
-    "labkit.system.faults": ["mute", "slow", "unavailable"],
+    "labkit.system.faults": [
+        "after_effect",
+        "before_effect",
+        "before_publish",
+        "delay",
+        "duplicate",
+        "kill",
+        "mute",
+        "partition",
+        "reorder",
+        "reply_lost",
+        "slow",
+        "unavailable",
+    ],
     "labkit.system.ledger": ["Ledger"],
     "labkit.system.message": ["Event"],
+    "labkit.system.saga": ["NOTHING", "HumanTaskOpened", "Saga"],
     "labkit.system.service": ["Service", "command", "on"],
     "labkit.teaching.bet": ["Bet"],
     "labkit.trace": ["Trace"],
@@ -58,11 +74,23 @@ if TYPE_CHECKING:
     from labkit.system.errors import NotAService as NotAService
     from labkit.system.errors import Refused as Refused
     from labkit.system.errors import Unavailable as Unavailable
+    from labkit.system.faults import after_effect as after_effect
+    from labkit.system.faults import before_effect as before_effect
+    from labkit.system.faults import before_publish as before_publish
+    from labkit.system.faults import delay as delay
+    from labkit.system.faults import duplicate as duplicate
+    from labkit.system.faults import kill as kill
     from labkit.system.faults import mute as mute
+    from labkit.system.faults import partition as partition
+    from labkit.system.faults import reorder as reorder
+    from labkit.system.faults import reply_lost as reply_lost
     from labkit.system.faults import slow as slow
     from labkit.system.faults import unavailable as unavailable
     from labkit.system.ledger import Ledger as Ledger
     from labkit.system.message import Event as Event
+    from labkit.system.saga import NOTHING as NOTHING
+    from labkit.system.saga import HumanTaskOpened as HumanTaskOpened
+    from labkit.system.saga import Saga as Saga
     from labkit.system.service import Service as Service
     from labkit.system.service import command as command
     from labkit.system.service import on as on

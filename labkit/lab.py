@@ -8,7 +8,7 @@ import weakref
 from collections import Counter
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from labkit.running import Running
 from labkit.system.broker import Address, Broker, broker_for
@@ -23,6 +23,9 @@ from labkit.trace import Trace
 from labkit.views.card import Card
 from labkit.views.sequence import sequence
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -35,7 +38,7 @@ class Lab:
     services: classes, or instances where one needs settings.
     broker: None for the lab's own, "mosquitto", or "mqtt://user:password@host:port/namespace".
     faults: what goes wrong, see labkit.system.faults.
-    seed: of the dice that the faults throw.
+    seed: of the dice that the faults throw; 1, or that of the simulation, where none is given.
     simulate: a seed; the lab then runs in memory on virtual time, where waiting costs nothing, and
         the seed decides how long each message takes: the same seed is the same run, always.
 
@@ -48,7 +51,7 @@ class Lab:
         *services: type[Service] | Service,
         broker: str | Broker | None = None,
         faults: Fault | Iterable[Fault] = (),
-        seed: int = 1,
+        seed: int | None = None,
         simulate: int | None = None,
     ) -> None:
         if simulate is not None and broker is not None:
@@ -58,6 +61,8 @@ class Lab:
         members = [_service(service) for service in services]
         faults = [faults] if isinstance(faults, Fault) else list(faults)
         world = broker_for(broker) if simulate is None else Simulation(simulate)
+        if seed is None:
+            seed = 1 if simulate is None else simulate
         self._system = Running(members, world, faults, seed)
         self._loop: Loop | VirtualTime | None = None
         self._end: weakref.finalize[[Loop | VirtualTime, Running], Lab] | None = None
@@ -104,11 +109,22 @@ class Lab:
         await self._run(self._system.you.publish(event))
 
     async def call(
-        self, command: Command[Any, R], /, *, timeout_seconds: float = 5.0, **arguments: Any
+        self,
+        command: Command[Any, R],
+        /,
+        *,
+        timeout_seconds: float = 5.0,
+        idempotency_key: str | None = None,
+        **arguments: Any,
     ) -> R:
         """Tell one service to do something, and wait for its answer."""
         return await self._run(
-            self._system.you.call(command, timeout_seconds=timeout_seconds, **arguments)
+            self._system.you.call(
+                command,
+                timeout_seconds=timeout_seconds,
+                idempotency_key=idempotency_key,
+                **arguments,
+            )
         )
 
     async def quiet(
@@ -141,6 +157,17 @@ class Lab:
         """Let one more service take part; one of the same name is replaced."""
         await self._run(self._system.join(_service(service)))
 
+    async def replay_dead(self, service: type[Service]) -> int:
+        """Send a service again what it gave up and buried as a *dead letter*; how many these were.
+
+        Nobody else gets them: whoever could handle them has done so already.
+        """
+        return await self._run(self._system.replay_dead(name_of(service)))
+
+    async def restart_broker(self) -> None:
+        """Stop the lab's broker and start it again; the services reconnect by themselves."""
+        await self._run(self._system.restart_broker())
+
     # What is known of the run
 
     @property
@@ -152,6 +179,16 @@ class Lab:
     def ledger(self) -> Ledger:
         """What the services have done to the world so far."""
         return self._system.ledger
+
+    @property
+    def contracts(self) -> dict[str, type[BaseModel]]:
+        """What each message of these services must look like, by its type."""
+        services = [member.service for member in self._system.members.values()]
+        known: dict[str, type[BaseModel]] = {}
+        for service in services:
+            known.update({c.message_type: c.contract for c in service.commands.values()})
+            known.update({e.__name__: e for pairs in service.reactions.values() for e, _ in pairs})
+        return known
 
     @property
     def broker(self) -> Broker | Simulation:

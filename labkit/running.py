@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,12 +13,12 @@ from functools import partial
 
 from labkit.steps import CRASHES, FALLS_ASLEEP, FALLS_MUTE, IS_BACK, YOU, Moment, What
 from labkit.system.broker import Address, Broker
+from labkit.system.death import POINTS, Mortal, MortalBooks
 from labkit.system.errors import LabError, NotAService
-from labkit.system.faults import Fault, Faulty
+from labkit.system.faults import Fault, Faulty, Luck
 from labkit.system.ledger import Ledger
-from labkit.system.message import Message
-from labkit.system.mqtt import Mqtt
-from labkit.system.service import Service, name_of
+from labkit.system.message import Message, did_you_mean
+from labkit.system.service import Service, handled, name_of
 from labkit.system.simulation import Simulation
 from labkit.system.transport import Wire, matches
 from labkit.trace import Recorded
@@ -71,8 +72,12 @@ class Running:
         self._under_way: set[tuple[str, str]] = set()
         self._listens: list[tuple[str, str]] = []
         self._listeners: dict[str, list[str]] = {}
+        self._luck: dict[str, Luck] = {}
+        self._replayed: set[str] = set()
+        self._returning: dict[str, asyncio.Task[None]] = {}
         for fault in self.faults:
             _must_be_here(fault.service, [name_of(service) for service in services])
+            _must_be_heard(fault, services)
 
     async def open(self) -> None:
         self._began = _now()
@@ -86,6 +91,8 @@ class Running:
             raise
 
     async def close(self) -> None:
+        for task in self._returning.values():
+            task.cancel()
         shared = self.broker.name == "elsewhere"
         for member in self.members.values():
             await member.wire.close(forget=shared)
@@ -105,9 +112,12 @@ class Running:
         await self._enter(service, anew)
 
     async def crash(self, name: str) -> None:
+        await self._die(name, CRASHES)
+
+    async def _die(self, name: str, how: str) -> None:
         member = self._member(name)
         successor = self._wired(member.anew(), member.anew)
-        self._absent(name, CRASHES)
+        self._absent(name, how)
         await member.wire.die()
         self._at_work[name] = 0
         self.members[name] = successor
@@ -119,18 +129,42 @@ class Running:
         self._absent(name, FALLS_ASLEEP)
 
     async def mute(self, name: str) -> None:
-        member = self._member(name)
-        member.faulty.faults.append(Fault("mute", name))
+        self._member(name).faulty.luck.faults.append(Fault("mute", name))
         self.note("struck", name, note=FALLS_MUTE)
 
     async def wake(self, name: str) -> None:
         member = self._member(name)
-        member.faulty.faults = [f for f in member.faulty.faults if f.what != "mute"]
+        luck = member.faulty.luck
+        luck.faults = [fault for fault in luck.faults if fault.what != "mute"]
         self.note("struck", name, note=IS_BACK)
         if not member.awake:
             member.awake = True
             self._expect_what_it_missed(member.service)
             await self._connect(member)
+
+    async def replay_dead(self, name: str) -> int:
+        """Send a service once more, and it alone, what it has given up; how many these were."""
+        said = {m.message.id: m.message for m in self.moments if m.what == "sent" and m.message}
+        letters = [m for m in said.values() if m.kind == "dead" and m.sender == name]
+        again = [m for m in letters if m.id not in self._replayed and m.causationid in said]
+        self._replayed.update(letter.id for letter in again)
+        if again:
+            self.note("struck", self._member(name).service.name, note="gets its dead letters again")
+        for letter in again:
+            original = said[letter.causationid or ""]
+            self._under_way.add((name, original.id))
+            await self.members[YOU].wire.publish(f"retry/{name}", original)
+        return len(again)
+
+    async def restart_broker(self) -> None:
+        if self.broker.name not in ("embedded", "mosquitto"):
+            raise LabError(
+                f"This lab has no broker that it could restart: its messages go by way of "
+                f"{self.broker.name}.\nUse Lab(…, broker='mosquitto') or the lab's own."
+            )
+        self.note("struck", YOU, note="restarts the broker")
+        await self.broker.stop()
+        await self.broker.start()
 
     async def quiet(self, at_most_seconds: float, at_most_messages: int | None) -> str:
         """Wait until all is handled; what is still going on when the patience ends, else ""."""
@@ -161,6 +195,10 @@ class Running:
         """Write down a moment, and keep count of what is under way."""
         seconds = _now() - self._began
         self.moments.append(Moment(what, where, topic, message, seconds, note))
+        if what == "struck" and message is not None:
+            if note.startswith("lost"):
+                self._under_way = {known for known in self._under_way if known[1] != message.id}
+            return
         if what == "listens":
             self._listens.append((topic, where))
             self._listeners.clear()
@@ -172,8 +210,7 @@ class Running:
             return
         if what == "sent":
             self._sent += 1
-            if not any(fault.what == "mute" for fault in self.members[where].faulty.faults):
-                self._under_way.update((name, message.id) for name in self._awake_listeners(topic))
+            self._under_way.update((name, message.id) for name in self._awake_listeners(topic))
         elif what == "received":
             self._under_way.discard((where, message.id))
             self._at_work[where] += 1
@@ -187,21 +224,46 @@ class Running:
 
     def _wired(self, service: Service, anew: Callable[[], Service]) -> Member:
         assert self.address is not None
+        name = service.name
         wire: Wire
         if isinstance(self.broker, Simulation):
-            wire = self.broker.wire(service.name)
+            wire = self.broker.wire(name)
         else:
-            wire = Mqtt(self.address, service.name, self._session)
-        return Member(anew, service, wire, Faulty(wire, service.name, self.faults, self.seed))
+            from labkit.system.mqtt import Mqtt  # a simulation needs no sockets
+
+            wire = Mqtt(self.address, name, self._session)
+        luck = self._luck.setdefault(name, Luck(name, self.faults, self.seed))
+        faulty = Faulty(wire, luck, partial(self._struck, name))
+        faulty.opened(self._began)
+        return Member(anew, service, wire, faulty)
 
     async def _connect(self, member: Member) -> None:
         # First the subscriptions, then the connection: what waits in the session comes at once.
         if not member.joined:
-            recorded = Recorded(member.faulty, member.service.name, self.note)
+            name, luck = member.service.name, member.faulty.luck
+            recorded = Recorded(member.faulty, name, self.note)
+            mortal = Mortal(recorded, luck, partial(self._is_killed, name))
+            books = MortalBooks(self.ledger, mortal, handled)
             clock = self.broker.now if isinstance(self.broker, Simulation) else None
-            await member.service.join(recorded, self.ledger, clock)
+            await member.service.join(mortal, books, clock)
             member.joined = True
         await member.wire.open()
+
+    def _struck(self, name: str, topic: str, message: Message, note: str) -> None:
+        self.note("struck", name, topic, message, note)
+
+    def _is_killed(self, name: str, fault: Fault) -> None:
+        death = self._die_and_return(name, fault)
+        self._returning[name] = asyncio.get_running_loop().create_task(death)
+
+    async def _die_and_return(self, name: str, fault: Fault) -> None:
+        try:
+            await self._die(name, POINTS[fault.what])
+            if fault.seconds < math.inf:
+                await asyncio.sleep(fault.seconds)
+                await self.wake(name)
+        finally:
+            del self._returning[name]
 
     def _absent(self, name: str, what: str) -> None:
         self.members[name].awake = False
@@ -229,6 +291,7 @@ class Running:
 
     def _busy(self) -> list[str]:
         held = [name for name, member in self.members.items() if member.faulty.holding]
+        held += self._returning
         return held + [name for name, count in self._at_work.items() if count > 0]
 
     def _member(self, name: str) -> Member:
@@ -244,6 +307,17 @@ def _must_be_here(name: str, here: Iterable[str]) -> None:
     if name not in here:
         there = ", ".join(who for who in here if who != YOU) or "no services at all"
         raise LabError(f"There is no {name} in this lab; there are {there}.")
+
+
+def _must_be_heard(fault: Fault, services: Sequence[Newcomer]) -> None:
+    """A fault of a message that never comes would be a test that can't fail."""
+    service = next(s for s in services if name_of(s) == fault.service)
+    heard = [*(c.message_type for c in service.commands.values()), *service.reactions]
+    if fault.of and fault.what != "before_publish" and fault.of not in heard:
+        raise LabError(
+            f"{fault.what}: {fault.service} does not listen to {fault.of}"
+            f"{did_you_mean(fault.of, heard)}; it listens to {', '.join(heard) or 'nothing'}."
+        )
 
 
 def _made(newcomer: Newcomer) -> tuple[Service, Callable[[], Service]]:

@@ -38,6 +38,7 @@ class Step:
     missed: tuple[str, ...]
     failed: dict[str, str] = field(default_factory=dict)
     late: bool = False
+    struck: dict[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -58,6 +59,7 @@ class Step:
         told = ", ".join(self.reached) or "nobody"
         line = f"{self.sender} → {told}: {self.label}"
         line += "".join(f"; never reached {name}" for name in self.missed)
+        line += "".join(f"; fault at {name}: {what}" for name, what in self.struck.items())
         return line + "".join(f"; {name} failed: {why}" for name, why in self.failed.items())
 
 
@@ -116,6 +118,9 @@ class _Order:
             self._covered.clear()
         elif what == "quiet":
             self._all_is_settled()
+        elif what == "struck" and message is not None:
+            if (known := self.known.get(_identity(message))) is not None:
+                known.struck.setdefault(where, moment.note)
         elif what == "struck":
             self._all_is_settled()
             self.marks.append(((self._tick((YOU, "")), -1, 0, "", ""), Mark(where, moment.note)))
@@ -195,6 +200,7 @@ class _Known:
     reached: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     late: bool = False
+    struck: dict[str, str] = field(default_factory=dict)
 
     def step(self, rank: dict[str, int]) -> Step:
         return Step(
@@ -205,4 +211,5 @@ class _Known:
             missed=tuple(name for name in self.listeners if name not in self.reached),
             failed=dict(sorted(self.failed.items())),
             late=self.late,
+            struck=dict(sorted(self.struck.items())),
         )

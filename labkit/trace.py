@@ -266,6 +266,7 @@ def _rows(steps: Iterable[Step | Mark]) -> list[tuple[str, ...]]:
         numbers[step.message.id] = str(number)
         cause = step.message.causationid or ""
         odd = [f"never reached {name}" for name in step.missed]
+        odd += [f"fault at {name}: {what}" for name, what in step.struck.items()]
         odd += [f"{name} failed: {why}" for name, why in step.failed.items()]
         rows.append(
             (

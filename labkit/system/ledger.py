@@ -5,21 +5,35 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One real effect: who did what for which order, and because of which message."""
+    """One real effect: who did what for which order, and because of which message.
+
+    once: the idempotency key under which it was done; a second one under the same key is not.
+    """
 
     service: str
     effect: str
     key: str
     amount: int | None = None
     cause: str = ""
+    once: str = ""
 
 
-@dataclass
+class Books(Protocol):
+    """What a service asks of a ledger."""
+
+    def write(self, entry: Entry) -> bool: ...
+
+    def find(self, service: str, effect: str, key: str) -> Entry | None: ...
+
+    def count(self, service: str, effect: str) -> int: ...
+
+
 class Ledger:
     """The effects of a run, in the order in which they happened.
 
@@ -27,7 +41,32 @@ class Ledger:
     was taken for nothing.
     """
 
-    entries: list[Entry] = field(default_factory=list)
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.entries: list[Entry] = []
+        self._first: dict[tuple[str, str, str], Entry] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._once: set[tuple[str, str, str]] = set()
+        for entry in entries:
+            self.write(entry)
+
+    def write(self, entry: Entry) -> bool:
+        """Let an effect happen; False where it has happened already under its idempotency key."""
+        once = entry.service, entry.effect, entry.once
+        if entry.once and once in self._once:
+            return False
+        self._once.add(once)
+        self._first.setdefault((entry.service, entry.effect, entry.key), entry)
+        self._counts[entry.service, entry.effect] += 1
+        self.entries.append(entry)
+        return True
+
+    def find(self, service: str, effect: str, key: str) -> Entry | None:
+        """What a service has done for an order first, if it has."""
+        return self._first.get((service, effect, key))
+
+    def count(self, service: str, effect: str) -> int:
+        """How often a service has done something, for whatever order."""
+        return self._counts[service, effect]
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)

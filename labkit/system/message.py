@@ -52,7 +52,7 @@ class Message(BaseModel):
 
     `correlationid` names the message that began the story, `causationid` the one that led to this
     one (CloudEvents *correlation* extension), `traceparent` the same for tracing tools (W3C Trace
-    Context). `kind`, `replyto` and `reason` are extension attributes of labkit.
+    Context). `kind`, `replyto`, `reason` and `idempotencykey` are extension attributes of labkit.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,9 +69,11 @@ class Message(BaseModel):
     traceparent: str | None = None
     replyto: str | None = None
     reason: str | None = None
+    idempotencykey: str | None = None
     data: Any = None
-    # What a fault does to this message at its receiver; it never travels.
-    struck: str | None = Field(default=None, exclude=True)
+    # Whom a fault makes unavailable for it, and for how many tries; this never travels.
+    struck: str = Field(default="", exclude=True)
+    struck_times: int = Field(default=0, exclude=True)
 
     @property
     def sender(self) -> str:
@@ -108,6 +110,7 @@ def say(
     cause: Message | None = None,
     replyto: str | None = None,
     reason: str | None = None,
+    idempotencykey: str | None = None,
     time: str | None = None,
 ) -> Message:
     """A new message; `nth` counts what this sender has said because of `cause`.
@@ -130,8 +133,15 @@ def say(
         traceparent=f"00-{_digest(story, 16)}-{_digest(id, 8)}-01",
         replyto=replyto,
         reason=reason,
+        idempotencykey=idempotencykey,
         data=data,
     )
+
+
+def status(name: str, state: str, nth: str) -> Message:
+    """That a participant is `online` or `offline`, for the broker to retain."""
+    told = say("status", "Status", name, state, nth=0)
+    return told.model_copy(update={"id": f"{name}-{state}-{nth}"})
 
 
 def read(topic: str, payload: bytes) -> Message:

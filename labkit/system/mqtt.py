@@ -19,7 +19,8 @@ from paho.mqtt.enums import MQTTErrorCode
 from labkit.system.broker import Address
 from labkit.system.errors import BrokerError
 from labkit.system.loop import HANDLING
-from labkit.system.message import Message, read, say
+from labkit.system.message import Message, read
+from labkit.system.message import status as status_of
 from labkit.system.transport import Deliver, matches
 
 PATIENCE_SECONDS = 20.0
@@ -337,8 +338,7 @@ async def _acknowledged(client: aiomqtt.Client, topic: str, payload: bytes) -> b
 
 
 def _status(name: str, state: str) -> Message:
-    id = f"{name}-{state}-{secrets.token_hex(6)}"
-    return say("status", "Status", name, state, nth=0).model_copy(update={"id": id})
+    return status_of(name, state, secrets.token_hex(6))
 
 
 def _cut(client: aiomqtt.Client) -> bool:

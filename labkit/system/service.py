@@ -30,7 +30,7 @@ from labkit.system.errors import (
     Refused,
     Unavailable,
 )
-from labkit.system.ledger import Entry, Ledger
+from labkit.system.ledger import Books, Entry
 from labkit.system.message import Event, Message, complaint, did_you_mean, say, spelled
 from labkit.system.transport import Transport
 
@@ -42,11 +42,18 @@ Reaction = Callable[[Any, Any], Coroutine[Any, Any, None]]
 _handling: ContextVar[Message | None] = ContextVar("handling", default=None)
 
 
+def handled() -> Message | None:
+    """The message that is being handled here and now."""
+    return _handling.get()
+
+
 UNNAMED = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.VAR_POSITIONAL,
     inspect.Parameter.VAR_KEYWORD,
 )
+# What `call` takes for itself.
+RESERVED = ("timeout_seconds", "idempotency_key")
 
 
 class Command(Generic[P, R]):
@@ -57,10 +64,11 @@ class Command(Generic[P, R]):
             name = getattr(method, "__name__", repr(method))
             raise NotAService(f"@command needs a method; write `async def {name}(self, …):`.")
         for parameter in list(inspect.signature(method).parameters.values())[1:]:
-            if parameter.name == "timeout_seconds" or parameter.kind in UNNAMED:
+            if parameter.name in RESERVED or parameter.kind in UNNAMED:
                 raise NotAService(
                     f"@command {method.__qualname__}: {parameter} can't be an argument.\n"
-                    "Arguments are told by name, and `timeout_seconds` is how long a caller waits."
+                    "Arguments are told by name, and `timeout_seconds` and `idempotency_key` are "
+                    "what a caller says about the call itself."
                 )
         self.method = method
         self.__name__, self.__qualname__ = method.__name__, method.__qualname__
@@ -180,10 +188,12 @@ class Service:
 
     at_once: how many messages it handles at the same time.
     retries: how often a reaction that failed is tried again before the event is a dead letter.
+    retry_seconds: how long it waits before the first of these; twice as long before each next one.
     """
 
     at_once: ClassVar[int] = 100
     retries: ClassVar[int] = 2
+    retry_seconds: ClassVar[float] = 0.02
     commands: ClassVar[dict[str, Command[Any, Any]]] = {}
     reactions: ClassVar[dict[str, list[tuple[type[Event], str]]]] = {}
 
@@ -218,7 +228,8 @@ class Service:
     def topics(self) -> list[str]:
         """What it listens to."""
         told = [f"command/{self.name}/+"] if self.commands else []
-        return told + [f"event/{event}" for event in self.reactions]
+        again = [f"retry/{self.name}"] if self.reactions else []
+        return told + [f"event/{event}" for event in self.reactions] + again
 
     # What a handler may do
 
@@ -239,9 +250,17 @@ class Service:
         await self._wire.publish(f"event/{kind}", self._say("event", kind, data))
 
     async def call(
-        self, command: Command[Any, R], /, *, timeout_seconds: float = 5.0, **arguments: Any
+        self,
+        command: Command[Any, R],
+        /,
+        *,
+        timeout_seconds: float = 5.0,
+        idempotency_key: str | None = None,
+        **arguments: Any,
     ) -> R:
         """Tell one service to do something, and wait for its answer (*request-reply*).
+
+        idempotency_key: says that two calls are one and the same wish; see `idempotency_key`.
 
         Raises:
             BadMessage: the arguments are not those of the command.
@@ -254,10 +273,18 @@ class Service:
                 f"call takes a command, such as Payment.charge, and was given {command!r:.60}.\n"
                 "Name the method without parentheses, and mark it with @command."
             )
+        if not timeout_seconds > 0:
+            raise BadMessage(
+                f"{command.message_type} can't be awaited for {timeout_seconds:g} seconds.\n"
+                "timeout_seconds says how long you wait for the answer: for example 5."
+            )
         data = command.arguments(arguments).model_dump(mode="json")
         wire = self._wire
         await self._listen_for_replies()
-        message = self._say("command", command.message_type, data, replyto=self.name)
+        more = {"replyto": self.name}
+        if idempotency_key is not None:
+            more["idempotencykey"] = str(idempotency_key)
+        message = self._say("command", command.message_type, data, **more)
         answer = self._waiting[message.id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -272,19 +299,53 @@ class Service:
             del self._waiting[message.id]
         return _result(command, reply)
 
-    def effect(self, effect: str, key: str, amount: int | None = None) -> None:
-        """Do something to the world that a message can't take back: it is written in the ledger."""
+    def effect(
+        self, effect: str, key: str, amount: int | None = None, *, once: str | None = None
+    ) -> bool:
+        """Do something to the world that a message can't take back: it is written in the ledger.
+
+        once: an idempotency key. What was done under it already is not done again; then False.
+        """
         _, cause = self._wire, _handling.get()
-        self._ledger.entries.append(
-            Entry(self.name, effect, str(key), amount, cause.id if cause else "")
+        because = cause.id if cause else ""
+        return self._ledger.write(
+            Entry(self.name, effect, str(key), amount, because, "" if once is None else str(once))
         )
+
+    def done(self, effect: str, key: str) -> Entry | None:
+        """What this service has done for this order, as its books say; None where it has not.
+
+        Its books are in the ledger, and outlive it: one that has crashed finds what it did before.
+        """
+        _ = self._wire
+        return self._ledger.find(self.name, effect, str(key))
+
+    def times(self, effect: str) -> int:
+        """How often this service has done that, as its books say."""
+        _ = self._wire
+        return self._ledger.count(self.name, effect)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key of the wish that is being handled: the caller's, or else the message's id.
+
+        The id is the same when the broker delivers a message again; only a caller's key is the
+        same when the caller asks again (IETF draft *The Idempotency-Key HTTP Header Field*).
+        """
+        message = _handling.get()
+        if message is None:
+            raise LabError(
+                f"{self.name} handles no message just now, so there is no idempotency key.\n"
+                "Read `self.idempotency_key` in a method with @command or @on."
+            )
+        return message.idempotencykey or message.id
 
     # What the lab does with it
 
     _transport: Transport | None = None
 
     async def join(
-        self, transport: Transport, ledger: Ledger, clock: Callable[[], str] | None = None
+        self, transport: Transport, ledger: Books, clock: Callable[[], str] | None = None
     ) -> None:
         """Take part: subscribe to what it listens to, and handle what comes.
 
@@ -365,14 +426,18 @@ class Service:
         except Exception:
             if not self.retries:
                 raise
+        # MQTT knows no "not now": to try again later is the consumer's own work.
         from tenacity import AsyncRetrying, stop_after_attempt, wait_exponential
 
+        await asyncio.sleep(self.retry_seconds)
         again = AsyncRetrying(
-            stop=stop_after_attempt(self.retries), wait=wait_exponential(0.02), reraise=True
+            stop=stop_after_attempt(self.retries),
+            wait=wait_exponential(2 * self.retry_seconds),
+            reraise=True,
         )
         async for attempt in again:
             with attempt:
-                _strike(message)
+                _strike(message, attempt.retry_state.attempt_number)
                 await _to_its_end(reaction(event))
 
     def _answer(self, message: Message, outcome: str, data: object, **more: str) -> Message:
@@ -475,9 +540,9 @@ def _result(command: Command[Any, R], reply: Message) -> R:
         ) from None
 
 
-def _strike(message: Message) -> None:
-    if message.struck:
-        raise Unavailable(message.struck)
+def _strike(message: Message, attempt: int = 0) -> None:
+    if attempt < message.struck_times:
+        raise Unavailable(f"{message.struck} was not available")
 
 
 def _hints(method: Callable[..., Any]) -> dict[str, Any]:

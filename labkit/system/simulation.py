@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import hashlib
 from asyncio import events
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from labkit.system.broker import Address
 from labkit.system.errors import LabError
-from labkit.system.message import Message, read
+from labkit.system.message import Message, read, status
 from labkit.system.transport import Deliver, matches
 
 T = TypeVar("T")
@@ -24,6 +24,9 @@ TO_BROKER_SECONDS = 0.0005, 0.002
 TO_RECEIVER_SECONDS = 0.001, 0.010
 # How far behind an earlier message on the same way it may come: all interleavings get their chance.
 BEHIND_SECONDS = 0.002
+# How many virtual moments pass before the other loop has its turn (a cell may be interrupted),
+# and how many turns of that loop one may need to say the next thing at the same virtual moment.
+MOMENTS_A_TURN, COURTESY_TURNS = 200, 4
 
 
 class VirtualTime(asyncio.BaseEventLoop):
@@ -34,7 +37,8 @@ class VirtualTime(asyncio.BaseEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._virtual, self._selector, self._idle = 0.0, self, False
+        self._virtual, self._selector = 0.0, self
+        self._idle, self._moments_left, self._courtesy = False, 0, 0
 
     def time(self) -> float:
         return self._virtual
@@ -43,12 +47,16 @@ class VirtualTime(asyncio.BaseEventLoop):
         """Await something that runs on virtual time, from a loop on which time is real."""
         task = self.create_task(work)
         # Without it the clock would move on after the end, to what is due next.
-        task.add_done_callback(lambda _: self.stop())
+        task.add_done_callback(self._pause)
+        self._courtesy = COURTESY_TURNS
         try:
             while not task.done():
                 # Others may want to begin something at the same virtual moment.
                 await asyncio.sleep(0)
-                self._turn(task)
+                if self._courtesy:
+                    self._courtesy -= 1
+                else:
+                    self._turn(task)
         except asyncio.CancelledError:
             task.cancel()
             raise
@@ -64,12 +72,16 @@ class VirtualTime(asyncio.BaseEventLoop):
     blocked: tuple[str, ...] = ()
     stuck = False
 
+    def _pause(self, _: object) -> None:
+        self._courtesy = COURTESY_TURNS
+        self.stop()
+
     def _turn(self, task: asyncio.Task[Any]) -> None:
-        """Run all that is due now, then move the clock to what is due next."""
+        """Run all that is due, and move the clock to what is due next, some moments long."""
         outer = events._get_running_loop()
         events._set_running_loop(None)
         try:
-            self._idle = False
+            self._idle, self._moments_left = False, MOMENTS_A_TURN
             self.run_forever()
         finally:
             events._set_running_loop(outer)
@@ -82,10 +94,12 @@ class VirtualTime(asyncio.BaseEventLoop):
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None:
             self._idle = True
+            self.stop()
         elif timeout > 0:
             self._virtual += timeout
-        if timeout is None or timeout > 0:
-            self.stop()
+            self._moments_left -= 1
+            if not self._moments_left:
+                self.stop()
         return []
 
     def _process_events(self, event_list: list[Any]) -> None:
@@ -108,7 +122,8 @@ class Simulation:
     """The broker in memory. It keeps what MQTT promises at QoS 1, and no more.
 
     At least once; in order from one publisher to one subscriber as long as nothing is redelivered;
-    a session outlives its connection. How long each message takes, dice of its own decide.
+    a session outlives its connection; a status is retained, and a last will turns it to offline.
+    How long each message takes, dice of its own decide.
     """
 
     name = "simulation"
@@ -116,8 +131,9 @@ class Simulation:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.loop = VirtualTime()
-        self.status: dict[str, str] = {}
         self._sessions: dict[str, Session] = {}
+        self._retained: dict[str, Message] = {}
+        self._receivers: dict[str, list[tuple[str, Session]]] = {}
         self._due: dict[tuple[str, str], float] = {}
         self._number = 0
 
@@ -127,6 +143,7 @@ class Simulation:
     async def stop(self) -> None:
         """All that is still under way is forgotten with the lab."""
         self._sessions.clear()
+        self.subscriptions_changed()
 
     def now(self) -> str:
         """The virtual time, as messages carry it."""
@@ -141,17 +158,48 @@ class Simulation:
     async def take(self, topic: str, message: Message, sender: str) -> None:
         """Receive a message from a client; when this returns, it is acknowledged."""
         await asyncio.sleep(self._delay(sender, "broker", message, TO_BROKER_SECONDS))
-        for name, session in list(self._sessions.items()):
-            if any(matches(pattern, topic) for pattern in session.topics):
-                self._number += 1
-                session.waiting[self._number] = topic, message
-                delay = self._delay(f"{sender} to", name, message, TO_RECEIVER_SECONDS)
-                self.loop.call_later(delay, self._hand_over, session, self._number)
+        self.spread(topic, message, sender)
+
+    def spread(self, topic: str, message: Message, sender: str) -> None:
+        """Send a message to all who subscribed."""
+        for name, session in self._subscribed(topic):
+            self._send(topic, message, sender, name, session)
+
+    def retain(self, topic: str, message: Message, sender: str) -> None:
+        """Send a message to all who subscribed, and to each who will."""
+        self._retained[topic] = message
+        self.spread(topic, message, sender)
+
+    def send_retained(self, pattern: str, name: str) -> None:
+        """What is retained under a new subscription."""
+        for topic, message in self._retained.items():
+            if matches(pattern, topic):
+                self._send(topic, message, message.sender, name, self.session(name))
 
     def resend(self, session: Session) -> None:
         """What a client has not acknowledged comes again when it is back, in the old order."""
         for number in list(session.waiting):
             self.loop.call_soon(self._hand_over, session, number)
+
+    def subscriptions_changed(self) -> None:
+        self._receivers.clear()
+
+    def _subscribed(self, topic: str) -> list[tuple[str, Session]]:
+        if topic not in self._receivers:
+            self._receivers[topic] = [
+                (name, session)
+                for name, session in self._sessions.items()
+                if any(matches(pattern, topic) for pattern in session.topics)
+            ]
+        return self._receivers[topic]
+
+    def _send(
+        self, topic: str, message: Message, sender: str, receiver: str, session: Session
+    ) -> None:
+        self._number += 1
+        session.waiting[self._number] = topic, message
+        delay = self._delay(f"{sender} to", receiver, message, TO_RECEIVER_SECONDS)
+        self.loop.call_later(delay, self._hand_over, session, self._number)
 
     def _hand_over(self, session: Session, number: int) -> None:
         if session.wire is not None and number in session.waiting:
@@ -160,12 +208,15 @@ class Simulation:
     def _delay(
         self, sender: str, receiver: str, message: Message, between: tuple[float, float]
     ) -> float:
-        # Dice of its own for each message and way: the fate of one hangs on no other.
-        dice = random.Random(f"{self.seed} {sender} {receiver} {message.id}")
+        # Dice of its own for each message and way: the fate of one hangs on no other. A digest is
+        # the same on every Python, and costs an eighth of a random.Random made for one throw.
+        way = f"{self.seed} {sender} {receiver} {message.id}".encode()
+        thrown = int.from_bytes(hashlib.blake2b(way, digest_size=8).digest())
+        first, second = (thrown >> 32) / 2**32, (thrown & 0xFFFFFFFF) / 2**32
         # What was sent before on the same way arrives before (MQTT 3.1.1, section 4.6).
         earlier = self._due.get((sender, receiver), 0.0)
-        due = self.loop.time() + dice.uniform(*between)
-        due = max(due, earlier + dice.uniform(0, BEHIND_SECONDS))
+        due = self.loop.time() + between[0] + first * (between[1] - between[0])
+        due = max(due, earlier + second * BEHIND_SECONDS)
         self._due[sender, receiver] = due
         return due - self.loop.time()
 
@@ -177,22 +228,29 @@ class Wire:
         self._simulation, self._name = simulation, name
         self._session = simulation.session(name)
         self._at_work: dict[int, asyncio.Task[None]] = {}
+        self._dead = False
+        self._times = 0
 
     async def open(self) -> None:
         self._session.wire = self
-        self._simulation.status[self._name] = "online"
+        self._announce("online")
         self._simulation.resend(self._session)
 
     async def publish(self, topic: str, message: Message) -> None:
         # Through the bytes, so that nothing can be said here that could not be said on a wire.
         copy = read(topic, message.payload)
+        if self._dead:  # what a dead process still does, nobody sees
+            await self._simulation.loop.create_future()
         await self._simulation.take(topic, copy, self._name)
 
     async def subscribe(self, topic: str, deliver: Deliver) -> None:
         self._session.topics[topic] = deliver
+        self._simulation.subscriptions_changed()
+        self._simulation.send_retained(topic, self._name)
 
     async def unsubscribe(self, topic: str) -> None:
         self._session.topics.pop(topic, None)
+        self._simulation.subscriptions_changed()
 
     async def close(self, *, forget: bool = False) -> None:
         await self.die()
@@ -202,6 +260,7 @@ class Wire:
         await asyncio.gather(*self._at_work.values(), return_exceptions=True)
 
     async def die(self) -> None:
+        self._dead = True
         self._leave()
         for task in list(self._at_work.values()):
             task.cancel()
@@ -228,4 +287,9 @@ class Wire:
     def _leave(self) -> None:
         if self._session.wire is self:
             self._session.wire = None
-            self._simulation.status[self._name] = "offline"
+            self._announce("offline")
+
+    def _announce(self, state: str) -> None:
+        self._times += 1
+        message = status(self._name, state, f"{self._times}")
+        self._simulation.retain(f"status/{self._name}", message, self._name)

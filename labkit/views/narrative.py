@@ -107,6 +107,7 @@ def _times(count: int, word: str) -> str:
 def _wrong(steps: Sequence[Step]) -> Iterator[tuple[str, int]]:
     yield "never reached a listener", sum(bool(step.missed) for step in steps)
     yield "failed", sum(bool(step.failed) for step in steps)
+    yield "struck by a fault", sum(bool(step.struck) for step in steps)
     yield "came too late", sum(step.late for step in steps)
     yield "arrived more than once", sum(len(set(s.reached)) < len(s.reached) for s in steps)
     yield "heard by nobody", sum(nobody(step) and step.message.kind != "dead" for step in steps)
@@ -136,6 +137,7 @@ def _sentence(entry: Step | Mark, said: dict[str, str], failed: dict[str, dict[s
     if nobody(entry) and kind != "dead":
         line += "; nobody listens"
     line += "".join(f"; it never reaches {told(name)}" for name in entry.missed)
+    line += "".join(f"; fault at {told(n)}: {told(what)}" for n, what in entry.struck.items())
     for name, why in failed.get(entry.message.id, {}).items():
         line += f"; {told(name)} failed: {told(why, 80)}"
     return _capital(line.rstrip(".") + ".")

@@ -25,6 +25,7 @@ from labkit.views.picture import (
 LONGEST_NAME = 22
 BOX_HEIGHT = 26
 WAITING = "listens, and nothing has come"
+FAULT = "a fault strikes"
 Point = tuple[float, float]
 
 
@@ -100,6 +101,12 @@ def cross(paper: Paper, x: float, y: float) -> None:
     paper.draw(f'<path d="{where}" stroke="{ALARM}" stroke-width="2.2"/>')
 
 
+def bolt(paper: Paper, x: float, y: float) -> None:
+    """Here a fault of the lab struck."""
+    where = f"M{num(x + 1.5)} {num(y - 6)}l-5 7h3.5l-1.5 5.5l5.5-7.5h-3.5l2-5z"
+    paper.draw(f'<path d="{where}" fill="{ALARM}" stroke="{PAPER}" stroke-width=".8"/>')
+
+
 def box_width(name: str) -> float:
     """How wide the box of a participant is."""
     return max(46.0, width(shorten(name, LONGEST_NAME)) * 1.06 + (40 if name == YOU else 18))
@@ -168,6 +175,8 @@ def _sample(paper: Paper, kind: str, x: float, y: float) -> None:
         bar(paper, x + 4, y - 6, y + 6)
     elif kind == "absent":
         lifeline(paper, x + 5, y - 8, y + 8, absent=True)
+    elif kind == FAULT:
+        bolt(paper, x + 6, y)
     elif kind == WAITING:
         waiting(paper, (x + 3, y), (x + 28, y))
 

@@ -10,9 +10,11 @@ from labkit.views.narrative import EMPTY, labels, narrative
 from labkit.views.notation import (
     ARROWS,
     BOX_HEIGHT,
+    FAULT,
     Point,
     arrow,
     bar,
+    bolt,
     cross,
     dot,
     legend,
@@ -44,7 +46,8 @@ def sequence(trace: Trace, most: int = 60) -> Picture:
             _draw_message(paper, sheet, row, row.entry)
     if len(entries) > most:
         paper.write(paper.left, paper.bottom + 24, f"… {len(entries) - most:,} more", size=13)
-    legend(paper, *_signs(sheet))
+    kinds, *signs = _signs(sheet)
+    legend(paper, kinds, [sign for some in signs for sign in some])
     return paper.picture(TITLE, narrative(entries))
 
 
@@ -65,7 +68,7 @@ def _draw_participants(paper: Paper, sheet: Sheet) -> None:
 
 
 def _draw_mark(paper: Paper, x: float, y: float, note: str) -> None:
-    wide, colour = width(readable(note)[:40], 10) + 16, ALARM if note == CRASHES else QUIET
+    wide, colour = width(readable(note)[:40], 10) + 16, ALARM if note.startswith(CRASHES) else QUIET
     paper.draw(
         f'<rect x="{num(x - wide / 2)}" y="{num(y - 9)}" width="{num(wide)}" height="18" rx="3" '
         f'fill="{PAPER}" stroke="{colour}"/>'
@@ -99,14 +102,18 @@ def _draw_end(paper: Paper, sheet: Sheet, row: Row, end: End, kind: str) -> None
         middle = _last_gap(sheet, x, to_x)
         _draw_broken(paper, kind, (start, row.y), middle, (tip if to_x != x else x + 60, y))
         paper.write(middle, y + 15, end.note, "middle", size=10, fill=ALARM)
+        if end.struck:
+            bolt(paper, middle - width(end.note, 10) / 2 - 7, y + 12)
         return
     loop = [(start + 24, row.y), (start + 24, y)] if to_x == x else []
     arrow(paper, kind, (start, row.y), *loop, (tip, y))
     paper.reach(tip + 28 * bool(loop), y)
     if end.failed:
         cross(paper, to_x, y)
+    if end.struck:
+        bolt(paper, to_x + side * 12, y)
     if end.note:
-        _write_note(paper, to_x, y, side, end.note)
+        _write_note(paper, to_x + side * (10 if end.struck else 0), y, side, end.note)
     elif within(row.y, sheet.gone.get(end.name, ())):
         _write_note(paper, to_x, y, side, WAITS, QUIET)
 
@@ -155,3 +162,4 @@ def _signs(sheet: Sheet) -> Iterator[list[str]]:
     """For the legend: the kinds of messages that occur, and what else was drawn."""
     yield [row.entry.message.kind for row in sheet.rows if isinstance(row.entry, Step)]
     yield ["at work"] * bool(sheet.work) + ["absent"] * bool(sheet.gone)
+    yield [FAULT] * any(end.struck for row in sheet.rows for end in row.ends)

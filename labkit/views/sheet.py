@@ -23,6 +23,7 @@ class End:
     name: str
     missed: bool = False
     failed: bool = False
+    struck: bool = False
     note: str = ""
     low: float = 0.0
 
@@ -84,16 +85,20 @@ def within(y: float, spans: Iterable[Span]) -> bool:
 
 def _ends(step: Step, place: dict[str, int], failed: dict[str, str]) -> list[End]:
     """A fan on each side of the sender: the farthest on top, so that no two arrows cross."""
+    said = step.struck.get(step.sender, "") if step.sender not in step.reached else ""
     ends = [
-        End(name, missed=True, note=f"never reached {shorten(name, LONGEST_NAME)}")
-        for name in step.missed
+        End(name, missed=True, struck=bool(said), note=_never(name, said)) for name in step.missed
     ]
     for name, count in Counter(step.reached).items():
-        notes = [f"×{count}"] if count > 1 else []
+        # A failure tells of its fault already.
+        strokes = [step.struck.get(name, "")] if name not in failed else []
+        strokes += [said] if not ends else []
+        strokes = [stroke for stroke in strokes if stroke]
+        notes = strokes or ([f"×{count}"] if count > 1 else [])
         notes += ["too late"] if step.late else []
         notes += [failed[name]] if name in failed else []
         ends += [End(name)] * (count > 1)
-        ends.append(End(name, failed=name in failed, note=" · ".join(notes)))
+        ends.append(End(name, failed=name in failed, struck=bool(strokes), note=" · ".join(notes)))
     here, low = place[step.sender], {True: 0.0, False: 0.0}
     ends.sort(key=lambda end: -abs(place[end.name] - here))
     for end in ends:
@@ -101,6 +106,11 @@ def _ends(step: Step, place: dict[str, int], failed: dict[str, str]) -> list[End
         end.low = low[side] + (12 if end.name == step.sender else 0)
         low[side] = end.low + (24 if end.missed else 12)
     return ends
+
+
+def _never(name: str, stroke: str) -> str:
+    _, _, why = stroke.partition(": ")
+    return why or f"never reached {shorten(name, LONGEST_NAME)}"
 
 
 def _columns(names: Sequence[str], rows: Iterable[Row]) -> dict[str, float]:
@@ -136,7 +146,7 @@ def _gone(rows: Iterable[Row], bottom: float) -> dict[str, list[Span]]:
     for row in rows:
         if not isinstance(row.entry, Mark):
             continue
-        if row.entry.note in (CRASHES, FALLS_ASLEEP):
+        if row.entry.note.startswith((CRASHES, FALLS_ASLEEP)):
             since.setdefault(row.entry.service, row.y)
         elif row.entry.note == IS_BACK and row.entry.service in since:
             gone.setdefault(row.entry.service, []).append((since.pop(row.entry.service), row.y))
