@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -98,6 +99,136 @@ def taken(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+@main.command()
+@click.argument("service", metavar="MODULE:SERVICE")
+@click.option("--broker", metavar="URL", help="mqtt://user:password@host:1883/namespace")
+@click.option("--session", help="What the broker keeps its messages under.")
+@click.option("--ledger", type=click.Path(path_type=Path, dir_okay=False), help="Its books.")
+def serve(service: str, broker: str | None, session: str | None, ledger: Path | None) -> None:
+    """Serve one service until Ctrl-C, for labs elsewhere with the same broker and namespace.
+
+    The broker may also be named in LABKIT_BROKER, where a password is not seen by others.
+    """
+    from labkit.serve import serve as until_ctrl_c
+    from labkit.system.errors import LabError
+
+    try:
+        until_ctrl_c(service, broker, session, ledger)
+    except LabError as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("Ended.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
+def grade(folder: Path, out: Path) -> None:
+    """Grade what a class has handed in: a sub-folder a learner, or notebooks named after them.
+
+    Writes grades.csv, grades.json and a page for each learner, feedback/NAME.html, into --out.
+    """
+    from tqdm import tqdm
+
+    from labkit.grading import classroom, feedback, gradebook, submission
+
+    root = course_root()
+    course = exercises_of(root)
+    submissions = submission.handed_in(folder, course)
+    if not submissions:
+        raise click.ClickException(
+            f"Nothing was handed in in {folder}: wanted a sub-folder a learner, or notebooks."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    # Whoever has a copy of the course has the solutions; a class may not have them yet.
+    answers = [root / name for name in ("solutions", "course")]
+    hidden = [str(path.resolve()) for path in (folder, out, *answers)]
+    graded = classroom.reports(submissions, course, hidden)
+    done = list(tqdm(graded, total=len(submissions), desc="graded", unit="notebook"))
+    names = sorted({report.exercise for report in done} - {""})
+    tasks = [task for name in names for task in classroom.tasks_of(course[name])]
+    gradebook.write_gradebook(done, tasks, out)
+    feedback.write_feedback(done, out / "feedback")
+    for report in done:
+        of = f"{report.points} of {sum(mark.of for mark in report.marks)}"
+        click.echo(f"{report.learner}: {report.problem.partition(chr(10))[0] or of}")
+    if not all(report.enclosed for report in done if report.marks):
+        click.echo(
+            "\nThis system lets no process be shut in: the network and others' files were refused "
+            "by Python only. See docs/teaching.md."
+        )
+    click.echo(f"\nWritten: {out / 'grades.csv'}, grades.json, feedback/")
+
+
+@main.command()
+@click.argument("notebook", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def check(notebook: Path) -> None:
+    """Check a notebook of your own as it would be graded; exit code 1 when something fails."""
+    from labkit.grading import classroom, submission
+    from labkit.grading.contained import Nursery
+
+    course = exercises_of(course_root())
+    handed = submission.submission("you", notebook, notebook.parent, course)
+    if handed.problem:
+        raise click.ClickException(handed.problem)
+    report, steps = classroom.prepared(handed, course)
+    report = classroom.marked(report, steps, Nursery([]))
+    for repair in report.repairs:
+        click.echo(repair)
+    wide = max(len(mark.task) for mark in report.marks)
+    for mark in report.marks:
+        click.echo(f"{mark.sign} {mark.task:{wide}}  {mark.points} of {mark.of}  {mark.kind}")
+    click.echo(f"  {'together':{wide}}  {report.points} of {sum(mark.of for mark in report.marks)}")
+    for mark in report.marks:
+        if mark.kind != "passed":
+            look = f"\nLook: {mark.look}" if mark.look else ""
+            click.echo(f"\n{mark.sign} {mark.task}: {mark.kind}.\n{mark.words}{look}")
+    if any(mark.kind != "passed" for mark in report.marks):
+        raise SystemExit(1)
+
+
+@main.command()
+def progress() -> None:
+    """Show which tasks are passed, exercise by exercise."""
+    from labkit.grading.classroom import tasks_of
+    from labkit.teaching.progress import read
+
+    root = course_root()
+    known = read(root / "exercises") | read()
+    signs = {"passed": "✔ passed", "tried": "✘ not yet", None: "… not tried"}
+    for name, cells in exercises_of(root).items():
+        tasks = tasks_of(cells)
+        states = [known.get(task.id, {}).get("state") for task in tasks]
+        points = sum(t.points for t, s in zip(tasks, states, strict=True) if s == "passed")
+        click.echo(f"{name}: {points} of {sum(task.points for task in tasks)} points")
+        for task, state in zip(tasks, states, strict=True):
+            click.echo(f"  {signs.get(state, signs[None]):11}  {task.id}: {task.title}")
+
+
+@main.command()
+@click.argument("task")
+def reset(task: str) -> None:
+    """Begin a task anew: put the empty answer back into your notebook, and keep a copy of it."""
+    from labkit.grading.anew import begin_anew
+    from labkit.system.errors import LabError
+
+    root = course_root()
+    try:
+        click.echo(begin_anew(task, exercises_of(root), root / "exercises"))
+    except LabError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def exercises_of(root: Path) -> dict[str, list[dict[str, Any]]]:
+    from labkit.grading.classroom import pristine
+    from labkit.system.errors import LabError
+
+    try:
+        return pristine(root)
+    except LabError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()

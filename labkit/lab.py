@@ -17,6 +17,7 @@ from labkit.system.faults import Fault
 from labkit.system.ledger import Ledger
 from labkit.system.loop import Loop, the_loop
 from labkit.system.message import Event
+from labkit.system.process import Apart
 from labkit.system.service import Command, Service, name_of
 from labkit.system.simulation import Simulation, VirtualTime
 from labkit.trace import Trace
@@ -35,7 +36,8 @@ Trace.drawn_by = sequence
 class Lab:
     """A running system: services on a real broker, and the record of what they say and do.
 
-    services: classes, or instances where one needs settings.
+    services: classes, or instances where one needs settings; `process(Payment)` runs in a process
+        of its own.
     broker: None for the lab's own, "mosquitto", or "mqtt://user:password@host:port/namespace".
     faults: what goes wrong, see labkit.system.faults.
     seed: of the dice that the faults throw; 1, or that of the simulation, where none is given.
@@ -48,7 +50,7 @@ class Lab:
 
     def __init__(
         self,
-        *services: type[Service] | Service,
+        *services: type[Service] | Service | Apart,
         broker: str | Broker | None = None,
         faults: Fault | Iterable[Fault] = (),
         seed: int | None = None,
@@ -59,6 +61,13 @@ class Lab:
                 f"A simulated lab has no broker: leave out broker={broker!r}, or simulate=."
             )
         members = [_service(service) for service in services]
+        for member in members:
+            if simulate is not None and isinstance(member, Apart):
+                name = name_of(member.service)
+                raise LabError(
+                    f"A simulated lab is all in memory, and can't have {name} in a process of its "
+                    f"own.\nGive it {name} without process(…), or leave out simulate=."
+                )
         faults = [faults] if isinstance(faults, Fault) else list(faults)
         world = broker_for(broker) if simulate is None else Simulation(simulate)
         if seed is None:
@@ -153,7 +162,7 @@ class Lab:
         """Let nothing arrive that this service says; it still hears and works."""
         await self._run(self._system.mute(name_of(service)))
 
-    async def join(self, service: type[Service] | Service) -> None:
+    async def join(self, service: type[Service] | Service | Apart) -> None:
         """Let one more service take part; one of the same name is replaced."""
         await self._run(self._system.join(_service(service)))
 
@@ -253,8 +262,11 @@ def _close(loop: Loop | VirtualTime, system: Running) -> None:
             ending.result(2.0)
 
 
-def _service(service: object) -> type[Service] | Service:
+def _service(service: object) -> type[Service] | Service | Apart:
     if isinstance(service, Service):
+        return service
+    if isinstance(service, Apart):
+        _service(service.service)
         return service
     if not (inspect.isclass(service) and issubclass(service, Service)):
         raise NotAService(

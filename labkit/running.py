@@ -6,10 +6,15 @@ import asyncio
 import copy
 import math
 import secrets
+import shutil
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labkit.steps import CRASHES, FALLS_ASLEEP, FALLS_MUTE, IS_BACK, YOU, Moment, What
 from labkit.system.broker import Address, Broker
@@ -18,16 +23,23 @@ from labkit.system.errors import LabError, NotAService
 from labkit.system.faults import Fault, Faulty, Luck
 from labkit.system.ledger import Ledger
 from labkit.system.message import Message, did_you_mean
+from labkit.system.process import LEDGER, Apart, Letter, Process
 from labkit.system.service import Service, handled, name_of
 from labkit.system.simulation import Simulation
 from labkit.system.transport import Wire, matches
 from labkit.trace import Recorded
 
+if TYPE_CHECKING:
+    from labkit.system.books import LastingBooks
+    from labkit.wiretap import Wiretap
+
 # How long a message may be under way while nobody works, before it counts as lost.
 LOST_SECONDS = 2.0
+# By how much each of these moments changes what a service has in hand.
+WORK: dict[What, int] = {"received": 1, "done": -1, "failed": -1}
 
 
-Newcomer = type[Service] | Service
+Newcomer = type[Service] | Service | Apart
 
 
 class You(Service):
@@ -38,14 +50,27 @@ class You(Service):
 
 @dataclass
 class Member:
-    """A service with its way to the broker; `anew` makes it as it was before it took part."""
+    """A service with its way to the broker; `anew` makes it as it was before it took part.
+
+    apart: a service in a process of its own, which is then its wire; the faults are with it.
+    """
 
     anew: Callable[[], Service]
     service: Service
-    wire: Wire
-    faulty: Faulty
+    wire: Wire | Process
+    luck: Luck
+    faulty: Faulty | None = None
+    apart: Apart | None = None
     awake: bool = True
     joined: bool = False
+    mortal: Mortal | None = None
+
+    @property
+    def busy(self) -> int:
+        """How many messages it holds back; of a process, how many it has in hand."""
+        if isinstance(self.wire, Process):
+            return self.wire.busy
+        return self.faulty.holding if self.faulty else 0
 
 
 class Running:
@@ -60,12 +85,14 @@ class Running:
     ) -> None:
         self.broker, self.faults, self.seed = broker, list(faults), seed
         self.address: Address | None = None
-        self.ledger = Ledger()
+        self.books: Ledger | LastingBooks = Ledger()
         self.moments: list[Moment] = []
         self.members: dict[str, Member] = {}
         self.you = You()
         self._waiting_to_join = _without_doubles(services)
         self._session = secrets.token_hex(4)
+        self._folder: Path | None = None
+        self._wiretap: Wiretap | None = None
         self._began = 0.0
         self._at_work: Counter[str] = Counter()
         self._sent = 0
@@ -74,15 +101,22 @@ class Running:
         self._listeners: dict[str, list[str]] = {}
         self._luck: dict[str, Luck] = {}
         self._replayed: set[str] = set()
-        self._returning: dict[str, asyncio.Task[None]] = {}
+        self._returning: dict[asyncio.Task[None], str] = {}
         for fault in self.faults:
-            _must_be_here(fault.service, [name_of(service) for service in services])
-            _must_be_heard(fault, services)
+            _must_be_here(fault.service, [name_of(_plain(service)) for service in services])
+            _must_be_heard(fault, [_plain(service) for service in services])
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the services have done; what they write in a file is read anew each time."""
+        return self.books if isinstance(self.books, Ledger) else Ledger(self.books.entries())
 
     async def open(self) -> None:
         self._began = _now()
         try:
             self.address = await self.broker.start()
+            if any(isinstance(newcomer, Apart) for newcomer in self._waiting_to_join):
+                await self._prepare_for_processes(self.address)
             await self._enter(self.you, You)
             for newcomer in self._waiting_to_join:
                 await self._enter(*_made(newcomer))
@@ -91,32 +125,63 @@ class Running:
             raise
 
     async def close(self) -> None:
-        for task in self._returning.values():
+        for task in self._returning:
             task.cancel()
         shared = self.broker.name == "elsewhere"
         for member in self.members.values():
             await member.wire.close(forget=shared)
+        if self._wiretap is not None:
+            await self._wiretap.close(forget=shared)
         await self.broker.stop()
+        if not isinstance(self.books, Ledger):
+            written, self.books = self.books, self.ledger
+            written.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _prepare_for_processes(self, address: Address) -> None:
+        # Not before they are needed: a simulation asks for no files and no sockets.
+        from labkit.system.books import LastingBooks
+        from labkit.wiretap import Wiretap
+
+        self._folder = Path(tempfile.mkdtemp(prefix="labkit-"))
+        self.books = LastingBooks(self._folder / LEDGER)
+        self._wiretap = Wiretap(address, self._session, self.note, self._process)
+        await self._wiretap.open()
+
+    def _process(self, name: str) -> Process | None:
+        member = self.members.get(name)
+        return member.wire if member is not None and isinstance(member.wire, Process) else None
 
     async def join(self, newcomer: Newcomer) -> None:
-        service, anew = _made(newcomer)
+        service, anew, apart = _made(newcomer)
+        if apart is not None and self._wiretap is None:
+            raise LabError(
+                f"{service.name} can't join in a process of its own: this lab began with none.\n"
+                f"Give it to the lab at once: `Lab(…, process({service.name}))`."
+            )
         former = self.members.get(service.name)
         if former is not None:
+            wire = former.wire
             for topic in former.service.topics:
-                if topic not in service.topics and former.awake:
-                    await former.wire.unsubscribe(topic)
-            await former.wire.close()
+                if topic not in service.topics and former.awake and not isinstance(wire, Process):
+                    await wire.unsubscribe(topic)
+            await wire.close()
             self._at_work[service.name] = 0
             self.note("leaves", service.name)
             self._expect_what_it_missed(service)
-        await self._enter(service, anew)
+        await self._enter(service, anew, apart)
 
     async def crash(self, name: str) -> None:
         await self._die(name, CRASHES)
 
     async def _die(self, name: str, how: str) -> None:
         member = self._member(name)
-        successor = self._wired(member.anew(), member.anew)
+        successor = self._wired(member.anew(), member.anew, member.apart)
+        if isinstance(member.wire, Process):  # what it said at the last was still said by it
+            await member.wire.die()
+        if member.mortal is not None:
+            member.mortal.end()
         self._absent(name, how)
         await member.wire.die()
         self._at_work[name] = 0
@@ -129,13 +194,18 @@ class Running:
         self._absent(name, FALLS_ASLEEP)
 
     async def mute(self, name: str) -> None:
-        self._member(name).faulty.luck.faults.append(Fault("mute", name))
+        member = self._member(name)
+        member.luck.faults.append(Fault("mute", name))
+        if isinstance(member.wire, Process):
+            await member.wire.tell("mute")
         self.note("struck", name, note=FALLS_MUTE)
 
     async def wake(self, name: str) -> None:
         member = self._member(name)
-        luck = member.faulty.luck
+        luck = member.luck
         luck.faults = [fault for fault in luck.faults if fault.what != "mute"]
+        if isinstance(member.wire, Process):
+            await member.wire.tell("unmute")
         self.note("struck", name, note=IS_BACK)
         if not member.awake:
             member.awake = True
@@ -150,10 +220,12 @@ class Running:
         self._replayed.update(letter.id for letter in again)
         if again:
             self.note("struck", self._member(name).service.name, note="gets its dead letters again")
+        yours = self.members[YOU].wire
+        assert not isinstance(yours, Process)
         for letter in again:
             original = said[letter.causationid or ""]
             self._under_way.add((name, original.id))
-            await self.members[YOU].wire.publish(f"retry/{name}", original)
+            await yours.publish(f"retry/{name}", original)
         return len(again)
 
     async def restart_broker(self) -> None:
@@ -165,6 +237,11 @@ class Running:
         self.note("struck", YOU, note="restarts the broker")
         await self.broker.stop()
         await self.broker.start()
+        if self._wiretap is not None:
+            await self._wiretap.reopen()
+        for member in self.members.values():
+            if isinstance(member.wire, Process) and self.broker.name == "embedded":
+                member.wire.busy = 0  # that its work is done may have been forgotten with the rest
 
     async def quiet(self, at_most_seconds: float, at_most_messages: int | None) -> str:
         """Wait until all is handled; what is still going on when the patience ends, else ""."""
@@ -193,6 +270,8 @@ class Running:
         note: str = "",
     ) -> None:
         """Write down a moment, and keep count of what is under way."""
+        if self._wiretap is not None and message is not None and what != "sent":
+            self._wiretap.seen(topic.replace("+", message.type.rpartition(".")[2]), message)
         seconds = _now() - self._began
         self.moments.append(Moment(what, where, topic, message, seconds, note))
         if what == "struck" and message is not None:
@@ -213,18 +292,27 @@ class Running:
             self._under_way.update((name, message.id) for name in self._awake_listeners(topic))
         elif what == "received":
             self._under_way.discard((where, message.id))
-            self._at_work[where] += 1
-        else:
-            self._at_work[where] -= 1
+        if what in WORK and self._process(where) is None:  # a process keeps count by itself
+            self._at_work[where] += WORK[what]
 
-    async def _enter(self, service: Service, anew: Callable[[], Service]) -> None:
-        member = self._wired(service, anew)
+    async def _enter(
+        self, service: Service, anew: Callable[[], Service], apart: Apart | None = None
+    ) -> None:
+        member = self._wired(service, anew, apart)
         self.members[service.name] = member
         await self._connect(member)
 
-    def _wired(self, service: Service, anew: Callable[[], Service]) -> Member:
+    def _wired(
+        self, service: Service, anew: Callable[[], Service], apart: Apart | None = None
+    ) -> Member:
         assert self.address is not None
         name = service.name
+        luck = self._luck.setdefault(name, Luck(name, self.faults, self.seed))
+        if apart is not None:
+            process = Process(
+                name, self._letter(apart, self.address), luck, partial(self._has_ended, name)
+            )
+            return Member(anew, service, process, luck, apart=apart)
         wire: Wire
         if isinstance(self.broker, Simulation):
             wire = self.broker.wire(name)
@@ -232,38 +320,45 @@ class Running:
             from labkit.system.mqtt import Mqtt  # a simulation needs no sockets
 
             wire = Mqtt(self.address, name, self._session)
-        luck = self._luck.setdefault(name, Luck(name, self.faults, self.seed))
         faulty = Faulty(wire, luck, partial(self._struck, name))
         faulty.opened(self._began)
-        return Member(anew, service, wire, faulty)
+        return Member(anew, service, wire, luck, faulty)
+
+    def _letter(self, apart: Apart, address: Address) -> Letter:
+        assert self._folder is not None
+        opened = time.time() - (_now() - self._began)
+        return Letter(apart.recipe, address, self._session, self.seed, opened, self._folder)
 
     async def _connect(self, member: Member) -> None:
         # First the subscriptions, then the connection: what waits in the session comes at once.
-        if not member.joined:
-            name, luck = member.service.name, member.faulty.luck
-            recorded = Recorded(member.faulty, name, self.note)
-            mortal = Mortal(recorded, luck, partial(self._is_killed, name))
-            books = MortalBooks(self.ledger, mortal, handled)
+        if member.faulty is not None and not member.joined:
+            name = member.service.name
+            inner = self._wiretap.before(member.faulty) if self._wiretap else member.faulty
+            recorded = Recorded(inner, name, self.note)
+            mortal = Mortal(recorded, member.luck, partial(self._is_killed, name))
+            books = MortalBooks(self.books, mortal, handled)
             clock = self.broker.now if isinstance(self.broker, Simulation) else None
             await member.service.join(mortal, books, clock)
-            member.joined = True
+            member.joined, member.mortal = True, mortal
         await member.wire.open()
 
     def _struck(self, name: str, topic: str, message: Message, note: str) -> None:
         self.note("struck", name, topic, message, note)
 
+    def _has_ended(self, name: str, fault: Fault | None) -> None:
+        """Somebody else may have killed a process, or its own code; then nobody brings it back."""
+        self._is_killed(name, fault or Fault("kill", name, seconds=math.inf))
+
     def _is_killed(self, name: str, fault: Fault) -> None:
-        death = self._die_and_return(name, fault)
-        self._returning[name] = asyncio.get_running_loop().create_task(death)
+        task = asyncio.get_running_loop().create_task(self._die_and_return(name, fault))
+        self._returning[task] = name
+        task.add_done_callback(self._returning.pop)
 
     async def _die_and_return(self, name: str, fault: Fault) -> None:
-        try:
-            await self._die(name, POINTS[fault.what])
-            if fault.seconds < math.inf:
-                await asyncio.sleep(fault.seconds)
-                await self.wake(name)
-        finally:
-            del self._returning[name]
+        await self._die(name, POINTS[fault.what])
+        if fault.seconds < math.inf:
+            await asyncio.sleep(fault.seconds)
+            await self.wake(name)
 
     def _absent(self, name: str, what: str) -> None:
         self.members[name].awake = False
@@ -290,8 +385,8 @@ class Running:
         return [name for name in self._listeners[topic] if self.members[name].awake]
 
     def _busy(self) -> list[str]:
-        held = [name for name, member in self.members.items() if member.faulty.holding]
-        held += self._returning
+        held = [name for name, member in self.members.items() if member.busy]
+        held += self._returning.values()
         return held + [name for name, count in self._at_work.items() if count > 0]
 
     def _member(self, name: str) -> Member:
@@ -309,7 +404,7 @@ def _must_be_here(name: str, here: Iterable[str]) -> None:
         raise LabError(f"There is no {name} in this lab; there are {there}.")
 
 
-def _must_be_heard(fault: Fault, services: Sequence[Newcomer]) -> None:
+def _must_be_heard(fault: Fault, services: Sequence[type[Service] | Service]) -> None:
     """A fault of a message that never comes would be a test that can't fail."""
     service = next(s for s in services if name_of(s) == fault.service)
     heard = [*(c.message_type for c in service.commands.values()), *service.reactions]
@@ -320,15 +415,21 @@ def _must_be_heard(fault: Fault, services: Sequence[Newcomer]) -> None:
         )
 
 
-def _made(newcomer: Newcomer) -> tuple[Service, Callable[[], Service]]:
-    """A service, and how to make it anew when it has crashed."""
+def _plain(newcomer: Newcomer) -> type[Service] | Service:
+    return newcomer.service if isinstance(newcomer, Apart) else newcomer
+
+
+def _made(newcomer: Newcomer) -> tuple[Service, Callable[[], Service], Apart | None]:
+    """A service, how to make it anew when it has crashed, and whether that is done elsewhere."""
+    if isinstance(newcomer, Apart):
+        return newcomer.face, lambda: newcomer.face, newcomer
     if isinstance(newcomer, type):
-        return newcomer(), newcomer
+        return newcomer(), newcomer, None
     try:
         pristine = copy.deepcopy(newcomer)
     except Exception as error:
-        return newcomer, partial(_not_again, newcomer.name, str(error))
-    return newcomer, partial(copy.deepcopy, pristine)
+        return newcomer, partial(_not_again, newcomer.name, str(error)), None
+    return newcomer, partial(copy.deepcopy, pristine), None
 
 
 def _not_again(name: str, why: str) -> Service:
@@ -339,7 +440,7 @@ def _not_again(name: str, why: str) -> Service:
 
 
 def _without_doubles(services: Sequence[Newcomer]) -> list[Newcomer]:
-    for name, times in Counter(name_of(service) for service in services).items():
+    for name, times in Counter(name_of(_plain(service)) for service in services).items():
         if name == YOU:
             raise NotAService(f"A service can't be called {YOU}: that is who speaks from a cell.")
         if times > 1:

@@ -161,7 +161,8 @@ class Trace:
             for moment in self.moments
             if moment.what == what
             and moment.message is not None
-            and (type_ is None or moment.message.type == type_)
+            # A dead letter carries the type of what it buries, and is none of these.
+            and (type_ is None or (moment.message.type == type_ and moment.message.kind != "dead"))
             and (service is None or moment.where == service)
         ]
 

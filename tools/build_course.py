@@ -1,7 +1,7 @@
 """Build the notebooks that a learner opens from the Markdown that we edit.
 
 \b
-    python tools/build_course.py                   every lesson
+    python tools/build_course.py                   every lesson and every exercise
     python tools/build_course.py 00-sound-check    the named ones
     python tools/build_course.py --check           only say which disagree with their text
 
@@ -24,6 +24,8 @@ import nbformat
 from jupytext.myst import MystMetadataParsingError
 from nbformat import NotebookNode
 
+from labkit.teaching.starter import graded, without_answers
+
 if TYPE_CHECKING:
     from nbclient import NotebookClient
 
@@ -34,6 +36,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+FOLDERS = ("lessons", "exercises", "solutions")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -47,6 +50,7 @@ class Stopped(Exception):
 @click.option("--course", type=click.Path(path_type=Path), default=ROOT / "course")
 @click.option("--lessons", type=click.Path(path_type=Path), default=ROOT / "lessons")
 def main(names: tuple[str, ...], check: bool, course: Path, lessons: Path) -> None:
+    """Solutions and exercises stand beside the lessons, in folders of their own."""
     try:
         texts = chosen(names, course)
         if check:
@@ -58,39 +62,65 @@ def main(names: tuple[str, ...], check: bool, course: Path, lessons: Path) -> No
 
 
 def chosen(names: tuple[str, ...], course: Path) -> list[Path]:
-    texts = {path.stem: path for path in sorted(course.glob("*.md"))}
-    stems = [Path(name).stem for name in names] or list(texts)
-    unknown = [stem for stem in stems if stem not in texts]
+    texts = [*sorted(course.glob("*.md")), *sorted(course.glob("exercises/*.md"))]
+    known = list(dict.fromkeys(path.stem for path in texts))
+    stems = [Path(name).stem for name in names] or known
+    unknown = [stem for stem in stems if stem not in known]
     if unknown or not stems:
-        raise Stopped(f"no lesson {', '.join(unknown)} in {course}; there are: {', '.join(texts)}")
-    return [texts[stem] for stem in stems]
+        raise Stopped(f"no lesson {', '.join(unknown)} in {course}; there are: {', '.join(known)}")
+    return [path for path in texts if path.stem in stems]
+
+
+def is_exercise(text: Path) -> bool:
+    return text.parent.name == "exercises"
+
+
+def target_of(text: Path, lessons: Path) -> Path:
+    """Where the executed notebook of a text stands."""
+    folder = lessons.parent / "solutions" if is_exercise(text) else lessons
+    return folder / f"{text.stem}.ipynb"
 
 
 def build_all(texts: list[Path], lessons: Path) -> None:
-    lessons.mkdir(exist_ok=True)
     for path in texts:
-        click.echo(f"{path.stem} … ", nl=False)
+        target = target_of(path, lessons)
+        target.parent.mkdir(exist_ok=True)
+        click.echo(f"{target.parent.name}/{path.stem} … ", nl=False)
         start = time.perf_counter()
         notebook = written(path)
-        run(notebook, path.stem, lessons)
-        target = lessons / f"{path.stem}.ipynb"
-        new = as_text(notebook)
-        same = target.exists() and target.read_text(encoding="utf-8") == new
-        target.write_text(new, encoding="utf-8", newline="\n")
+        run(notebook, path.stem, target.parent)
+        same = put(target, as_text(notebook))
+        if is_exercise(path):
+            put(exercise_of(target), as_text(without_answers(notebook)))
         seconds = time.perf_counter() - start
         click.echo(f"{len(notebook.cells)} cells, {seconds:.1f} s{', as before' if same else ''}")
 
 
+def put(target: Path, new: str) -> bool:
+    """Write a notebook; whether it was there already, byte for byte."""
+    target.parent.mkdir(exist_ok=True)
+    same = target.exists() and target.read_text(encoding="utf-8") == new
+    target.write_text(new, encoding="utf-8", newline="\n")
+    return same
+
+
+def exercise_of(solution: Path) -> Path:
+    return solution.parent.parent / "exercises" / solution.name
+
+
 def check_all(texts: list[Path], lessons: Path, strays: bool) -> None:
-    found = list(lessons.glob("*.ipynb")) if strays else []
+    wanted = {target_of(text, lessons) for text in texts}
+    wanted |= {exercise_of(target_of(text, lessons)) for text in texts if is_exercise(text)}
+    found = {path for path in lessons.parent.glob("*/*.ipynb") if path.parent.name in FOLDERS}
     complaints = [
         f"{path.name}: no text in the course makes this notebook"
-        for path in sorted(found)
-        if path.stem not in {text.stem for text in texts}
+        for path in sorted(found - wanted if strays else ())
     ]
     for path in texts:
-        target = lessons / f"{path.stem}.ipynb"
+        target = target_of(path, lessons)
         complaints += [f"{target.name}: {why}" for why in disagreements(written(path), target)]
+        if is_exercise(path):
+            complaints += stale(written(path), exercise_of(target))
     if complaints:
         again = "Build them again with `python tools/build_course.py`."
         raise Stopped("\n".join([*complaints, again]))
@@ -119,8 +149,16 @@ def written(path: Path) -> NotebookNode:
         if "timing" in tags(cell) and "nbval-ignore-output" not in tags(cell):
             cell.metadata.tags.append("nbval-ignore-output")
         notebook.cells.append(cell)
+    if is_exercise(path):
+        graded(notebook, points())
     nbformat.validate(notebook)
     return notebook
+
+
+def points() -> dict[str, int]:
+    from labkit.teaching.task import exercises
+
+    return {task.id: task.points for tasks in exercises().values() for task in tasks}
 
 
 def free_slug(source: str, taken: set[str]) -> str:
@@ -220,6 +258,13 @@ def as_text(notebook: NotebookNode) -> str:
 
 
 # -- does a notebook agree with its text? --------------------------------------------------------
+
+
+def stale(solution: NotebookNode, exercise: Path) -> list[str]:
+    """What is to be said of an exercise that is not what its solution makes of it."""
+    said = exercise.read_text(encoding="utf-8") if exercise.exists() else ""
+    same = said == as_text(without_answers(solution))
+    return [] if same else [f"exercises/{exercise.name}: is not its solution without the answers"]
 
 
 def disagreements(expected: NotebookNode, path: Path) -> Iterator[str]:

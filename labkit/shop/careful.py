@@ -4,6 +4,9 @@ The services have the names of the first shop, so that one can take the place of
 keep nothing in memory that they could not find in their books after a crash.
 """
 
+import asyncio
+from collections import defaultdict
+
 from labkit.shop.contracts import (
     CustomerNotified,
     InventoryReleased,
@@ -23,6 +26,7 @@ from labkit.system.saga import Saga
 from labkit.system.service import Service, command, on
 
 TAKEN_BACK = "taken back"
+ASKED_TO_SHIP = "asked to ship"
 
 
 class Payment(Service):
@@ -59,7 +63,7 @@ class Payment(Service):
 
 
 class Inventory(Service):
-    """Lays goods aside once for each order, as long as there are any."""
+    """Lays goods aside once for each order, as long as there are any; a no, once said, stays."""
 
     def __init__(self, stock: int = 1_000_000) -> None:
         self.stock = stock
@@ -73,9 +77,9 @@ class Inventory(Service):
     async def reserve(self, order_id: str) -> None:
         if self.done(TAKEN_BACK, order_id):
             raise Refused("the order has been taken back")
-        if self.done("reserved", order_id):
-            return
-        if self.left < 1:
+        if not self.done("reserved", order_id) and not self.left:
+            self.effect("refused", order_id, once=order_id)
+        if self.done("refused", order_id):
             raise Refused("nothing left on the shelf")
         self.effect("reserved", order_id, once=order_id)
 
@@ -108,15 +112,27 @@ class Shipping(Service):
     def __init__(self, vans: int = 1_000_000) -> None:
         self.vans = vans
 
+    @property
+    def left(self) -> int:
+        """How many vans are free."""
+        return self.vans - self.times("shipped") + self.times("cancelled")
+
     @command
     async def ship(self, order_id: str) -> str:
-        if self.done("refused", order_id):
-            raise Refused("the carrier has no van")
-        if not self.done("shipped", order_id) and self.times("shipped") >= self.vans:
+        if self.done(TAKEN_BACK, order_id):
+            raise Refused("the order has been taken back")
+        if not self.done("shipped", order_id) and not self.left:
             self.effect("refused", order_id, once=order_id)
+        if self.done("refused", order_id):
             raise Refused("the carrier has no van")
         self.effect("shipped", order_id, once=order_id)
         return f"parcel {order_id}"
+
+    @command
+    async def cancel(self, order_id: str) -> None:
+        self.effect(TAKEN_BACK, order_id, once=order_id)
+        if self.done("shipped", order_id):
+            self.effect("cancelled", order_id, once=order_id)
 
     @on(InventoryReserved)
     async def ship_reserved_goods(self, reserved: InventoryReserved) -> None:
@@ -164,19 +180,34 @@ class OrderOrchestrator(Service):
 
     def __init__(self, timeout_seconds: float = 5.0, tries: int = 4) -> None:
         self.timeout_seconds, self.tries = timeout_seconds, tries
+        self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @command
     async def place_order(self, order_id: str, amount: int) -> str:
-        try:
-            async with Saga(
-                self, order_id, timeout_seconds=self.timeout_seconds, tries=self.tries
-            ) as saga:
-                await saga.step(
-                    Payment.charge, undo=Payment.refund, order_id=order_id, amount=amount
-                )
-                await saga.step(Inventory.reserve, undo=Inventory.release, order_id=order_id)
+        # A copy of the command waits: of two sagas, one would take back what the other sends.
+        async with self._one_at_a_time[order_id]:
+            return await self._sell(order_id, amount)
+
+    async def _sell(self, order_id: str, amount: int) -> str:
+        async with Saga(
+            self, order_id, timeout_seconds=self.timeout_seconds, tries=self.tries
+        ) as saga:
+            try:
+                # What it has decided, its books know: what it asked for before a crash is still
+                # under way after it, and arrives whatever is decided then.
+                if self.done(ASKED_TO_SHIP, order_id):
+                    saga.owe(Payment.refund, order_id=order_id)
+                    saga.owe(Inventory.release, order_id=order_id)
+                else:
+                    await saga.step(
+                        Payment.charge, undo=Payment.refund, order_id=order_id, amount=amount
+                    )
+                    await saga.step(Inventory.reserve, undo=Inventory.release, order_id=order_id)
+                    if self.done("rejected", order_id):
+                        raise Refused("the order has been rejected")
+                    self.effect(ASKED_TO_SHIP, order_id, once=order_id)
                 return await saga.pivot(Shipping.ship, order_id=order_id)
-        except CommandFailed:
-            if not saga.decided:
-                self.effect("rejected", order_id, once=order_id)
-            raise
+            except CommandFailed:
+                if not saga.decided:
+                    self.effect("rejected", order_id, once=order_id)
+                raise

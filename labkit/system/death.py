@@ -11,8 +11,8 @@ from labkit.system.message import Message
 from labkit.system.transport import Deliver, Transport
 
 
-class Killed(BaseException):
-    """The service is dead. No handler of a learner's should be able to survive that."""
+class Killed(asyncio.CancelledError):
+    """The service is dead; to a task this is one more way to be cancelled, without a complaint."""
 
 
 class Mortal:
@@ -35,11 +35,20 @@ class Mortal:
                 self.reach("kill", message)
                 await deliver(message)
                 self.reach(None, message)
-            except Killed:
-                # It neither ends nor is acknowledged: the crash that follows cuts it off.
-                await asyncio.get_running_loop().create_future()
+            except (Killed, Exception):
+                if not self._dead:
+                    raise
+                task = asyncio.current_task()
+                if task is None or not task.cancelling():
+                    # It neither ends nor is acknowledged: the crash that follows cuts it off.
+                    await asyncio.get_running_loop().create_future()
+                raise Killed from None  # cut off already, it was still about to act
 
         await self._inner.subscribe(topic, mortal)
+
+    def end(self) -> None:
+        """It is dead from now on: tasks that it has started touch the world no more."""
+        self._dead = True
 
     def reach(self, point: Death | None, message: Message | None) -> None:
         """Live on past this point, or die there."""

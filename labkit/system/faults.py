@@ -106,6 +106,12 @@ def reorder(where: Where, chance: float = 1.0, **when: Unpack[When]) -> Fault:
 
 def reply_lost(where: Where, chance: float = 1.0, **when: Unpack[When]) -> Fault:
     """The service does what it is told, and its answer never arrives."""
+    message = when.get("message")
+    if isinstance(message, type) and issubclass(message, Event):
+        raise LabError(
+            f"reply_lost: nobody answers {message.__name__}, for it is an event.\n"
+            "message= takes a command here, such as Payment.charge."
+        )
     return _fault("reply_lost", where, chance, when)
 
 
@@ -183,6 +189,7 @@ class Luck:
         self.faults = [fault for fault in faults if fault.service == owner]
         self._counts: Counter[Fault] = Counter()
         self._seen: Counter[tuple[Fault, str]] = Counter()
+        self._numbers: dict[tuple[Fault, str], int] = {}
 
     def has(self, what: What) -> bool:
         """Whether such a fault befalls it for all that it does."""
@@ -204,12 +211,13 @@ class Luck:
         self._seen[fault, message.id] += 1
         if times == 0:
             self._counts[fault] += 1
+            self._numbers[fault, message.id] = self._counts[fault]
         elif fault.what in DEATHS or fault.nth is not None:
             return False  # it has come again, and what killed the service once is over
-        count = self._counts[fault]
-        if fault.nth is not None and count != fault.nth:
+        number = self._numbers[fault, message.id]
+        if fault.nth is not None and number != fault.nth:
             return False
-        return count > fault.after and self._throw(fault, message, 100 * times) < fault.chance
+        return number > fault.after and self._throw(fault, message, 100 * times) < fault.chance
 
     def _throw(self, fault: Fault, message: Message, attempt: int) -> float:
         # Dice of its own for each message and receiver: the fate of one
@@ -219,8 +227,9 @@ class Luck:
 
 
 def _is_meant(fault: Fault, message: Message) -> bool:
-    if fault.what == "before_publish":
-        return fault.of in ("", message.type)
+    if fault.what == "before_publish":  # a command's answer is meant by its command
+        about = message.type.rpartition(".")[0] if message.kind == "reply" else message.type
+        return fault.of in ("", about)
     if fault.what == "reply_lost":
         return message.kind == "reply" and message.type.startswith(f"{fault.of}." * bool(fault.of))
     return message.kind in ("command", "event") and fault.of in ("", message.type)
@@ -236,7 +245,7 @@ class Faulty:
         self._inner, self.luck, self._note = inner, luck, note
         self.holding = 0  # messages held back just now
         self._line = asyncio.Lock()
-        self._arrived, self._overtaking = 0, asyncio.Condition()
+        self._passed: asyncio.Event | None = None  # while a message waits to be overtaken
         self._opened = 0.0
 
     async def publish(self, topic: str, message: Message) -> None:
@@ -270,12 +279,13 @@ class Faulty:
         for fault in self.luck.strikes(message, "slow", "delay"):
             self._note(topic, message, f"{fault.what}: {fault.seconds:g} s")
             await asyncio.sleep(fault.seconds)
-        if self.luck.strikes(message, "reorder"):
+        overtaken = self.luck.strikes(message, "reorder")
+        if self._passed is not None:
+            # It passes one that waits, and can't wait itself: if all waited, nobody would pass.
+            self._passed.set()
+            self._passed = None
+        elif overtaken:
             await self._let_the_next_pass(topic, message)
-        else:
-            self._arrived += 1
-            async with self._overtaking:
-                self._overtaking.notify_all()
         for fault in self.luck.strikes(message, "unavailable"):
             times = 1 + self.luck.tries_struck(fault, message)
             self._note(topic, message, "unavailable")
@@ -283,12 +293,14 @@ class Faulty:
         return message
 
     async def _let_the_next_pass(self, topic: str, message: Message) -> None:
-        before = self._arrived
+        self._passed = passed = asyncio.Event()
         try:
-            async with asyncio.timeout(OVERTAKEN_SECONDS), self._overtaking:
-                await self._overtaking.wait_for(lambda: self._arrived > before)
-        except TimeoutError:
-            return  # nothing came behind it
+            async with asyncio.timeout(OVERTAKEN_SECONDS):
+                await passed.wait()
+        except TimeoutError:  # nothing came behind it
+            if self._passed is passed:
+                self._passed = None
+            return
         self._note(topic, message, "overtaken")
 
     async def _several(self, deliver: Deliver, message: Message, copies: int) -> None:
@@ -304,12 +316,17 @@ class Faulty:
         cuts = [fault for fault in self.luck.faults if fault.what == "partition"]
         if not cuts:
             return
+        if any(self._seconds_left(cut) > 0 for cut in cuts):
+            self._note(topic, message, "held back: no connection")
         async with self._line:
             for cut in cuts:
-                now = asyncio.get_running_loop().time() - self._opened
-                if cut.begins_seconds <= now < cut.begins_seconds + cut.seconds:
-                    self._note(topic, message, "held back: no connection")
-                    await asyncio.sleep(cut.begins_seconds + cut.seconds - now)
+                await asyncio.sleep(self._seconds_left(cut))
+
+    def _seconds_left(self, cut: Fault) -> float:
+        now = asyncio.get_running_loop().time() - self._opened
+        left = cut.begins_seconds + cut.seconds - now
+        # A clock that stands at the very end may be a rounding error before it.
+        return left if now >= cut.begins_seconds and left > 1e-6 else 0.0
 
     def opened(self, seconds: float) -> None:
         """When the lab was opened, on the clock of its loop: partitions count from there."""

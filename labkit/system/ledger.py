@@ -83,9 +83,13 @@ class Ledger:
         times = Counter((entry.key, entry.service, entry.effect) for entry in self.entries)
         return in_order({key for (key, _, _), count in times.items() if count > 1})
 
+    def shipped(self) -> list[str]:
+        """The orders whose goods are with the customer: shipped, and not cancelled after that."""
+        return in_order(set(self.keys("shipped")) - set(self.keys("cancelled")))
+
     def orphaned(self) -> list[str]:
         """The orders that were charged and neither shipped nor refunded."""
-        settled = {*self.keys("shipped"), *self.keys("refunded")}
+        settled = {*self.shipped(), *self.keys("refunded")}
         return in_order(set(self.keys("charged")) - settled)
 
     def __repr__(self) -> str:

@@ -113,15 +113,16 @@ def say(
     idempotencykey: str | None = None,
     time: str | None = None,
 ) -> Message:
-    """A new message; `nth` counts what this sender has said because of `cause`.
+    """A new message; `nth` counts those of its type that this sender has said because of `cause`.
 
-    The id is computed from who says it, why, and which one it is. It hangs on no clock and on no
-    other message, so the same run has the same ids on any broker and in simulation.
+    The id is computed from who says what, why, and which one it is. It hangs on no clock and on no
+    other message, so the same run has the same ids on any broker and in simulation; and one that
+    crashes and says less the second time gives no message the id of another one.
     """
     if cause is None:
         id = story = f"{sender}-{nth}"
     else:
-        id, story = f"{sender}-{_digest(f'{cause.id} {sender} {nth}', 6)}", cause.story
+        id, story = f"{sender}-{_digest(f'{cause.id} {sender} {type} {nth}', 6)}", cause.story
     return Message(
         id=id,
         source=f"/{sender}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from random import Random
 from types import TracebackType
@@ -64,6 +65,7 @@ class Saga:
         self._conductor, self._key = conductor, key
         self._timeout, self._tries, self._wait = timeout_seconds, tries, wait_seconds
         self._undo: list[Undo] = []
+        self._wishes: Counter[str] = Counter()
         self.decided = False
 
     async def step(
@@ -107,6 +109,11 @@ class Saga:
             raise
         self.decided = True
         return answer
+
+    def owe(self, undo: Command[Any, Any], /, **arguments: Any) -> None:
+        """Register the way back of a step that was asked for before, as by one that crashed."""
+        undo.arguments(arguments)
+        self._undo.append((undo, arguments))
 
     async def __aenter__(self) -> Saga:
         return self
@@ -157,7 +164,9 @@ class Saga:
         self, command: Command[Any, R], timeout_seconds: float | None, arguments: dict[str, Any]
     ) -> R:
         # A key for the wish, not for the try: so a step is done once, however often it is asked.
-        key = f"{self._key}:{command.message_type}"
+        self._wishes[command.message_type] += 1
+        nth = self._wishes[command.message_type]
+        key = f"{self._key}:{command.message_type}" + (f":{nth}" if nth > 1 else "")
         timeout = self._timeout if timeout_seconds is None else timeout_seconds
 
         async def ask() -> R:

@@ -52,6 +52,17 @@ UNNAMED = (
     inspect.Parameter.VAR_POSITIONAL,
     inspect.Parameter.VAR_KEYWORD,
 )
+# What `join` gives a service.
+OF_THE_LAB = (
+    "_transport",
+    "_ledger",
+    "_clock",
+    "_said",
+    "_waiting",
+    "_hears_replies",
+    "_opening",
+    "_free",
+)
 # What `call` takes for itself.
 RESERVED = ("timeout_seconds", "idempotency_key")
 
@@ -88,6 +99,7 @@ class Command(Generic[P, R]):
             return self
         inherited = Command(self.method)
         inherited.__set_name__(owner, self.name)
+        setattr(owner, self.name, inherited)  # made once for each class, with its contract
         return inherited
 
     def __call__(self, *_: object, **__: object) -> object:
@@ -356,12 +368,16 @@ class Service:
             # Made now, so that a type which can't travel is found before the work is done.
             _ = command.contract, command.result
         self._transport, self._ledger = transport, ledger
-        self._said: Counter[str] = Counter()
+        self._said: Counter[tuple[str, str]] = Counter()
         self._waiting: dict[str, asyncio.Future[Message]] = {}
         self._hears_replies, self._opening = False, asyncio.Lock()
         self._free = asyncio.Semaphore(self.at_once)
         for topic in self.topics:
             await transport.subscribe(topic, self.handle)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied of it: its own, and nothing of the lab in which it takes part."""
+        return {name: value for name, value in vars(self).items() if name not in OF_THE_LAB}
 
     async def handle(self, message: Message) -> None:
         """Do what a message asks for; a failure is answered or buried, then raised."""
@@ -467,7 +483,8 @@ class Service:
 
     def _say(self, kind: Any, type: str, data: object, **more: str) -> Message:
         cause = _handling.get()
-        because = cause.id if cause else ""
+        # One that has crashed may come to say other things: what it said then keeps its number.
+        because = (cause.id, type) if cause else ("", "")
         self._said[because] += 1
         if self._clock is not None:
             more["time"] = self._clock()
@@ -500,7 +517,7 @@ async def _to_its_end(work: Awaitable[R]) -> R:
         raise RuntimeError(f"the handler called for the end of the program ({end!r})") from end
     except asyncio.CancelledError as end:
         task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if type(end) is not asyncio.CancelledError or (task is not None and task.cancelling()):
             raise
         raise RuntimeError("the handler waited for something that was cancelled") from end
 

@@ -7,7 +7,6 @@ import hashlib
 from asyncio import events
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -65,9 +64,16 @@ class VirtualTime(asyncio.BaseEventLoop):
     def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """What nobody waits for any more needs no end: there is nothing to be let go of."""
         work.close()
+        for task in asyncio.all_tasks(self):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # as asyncio.gather does
         ended: Future[T] = Future()
         ended.cancel()
         return ended
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        # What waits in a lab that is closed waits for ever, and that is no mistake.
+        if not context.get("message", "").startswith("Task was destroyed"):
+            super().call_exception_handler(context)
 
     blocked: tuple[str, ...] = ()
     stuck = False
@@ -113,9 +119,11 @@ class VirtualTime(asyncio.BaseEventLoop):
 class Session:
     """What the broker keeps of one client: its subscriptions, and what it has not acknowledged."""
 
-    wire: Wire | None = None
-    topics: dict[str, Deliver] = field(default_factory=dict)
+    name: str
+    line: Line | None = None
+    topics: dict[str, None] = field(default_factory=dict)
     waiting: dict[int, tuple[str, Message]] = field(default_factory=dict)
+    announced: int = 0
 
 
 class Simulation:
@@ -133,7 +141,7 @@ class Simulation:
         self.loop = VirtualTime()
         self._sessions: dict[str, Session] = {}
         self._retained: dict[str, Message] = {}
-        self._receivers: dict[str, list[tuple[str, Session]]] = {}
+        self._receivers: dict[str, list[Session]] = {}
         self._due: dict[tuple[str, str], float] = {}
         self._number = 0
 
@@ -143,14 +151,19 @@ class Simulation:
     async def stop(self) -> None:
         """All that is still under way is forgotten with the lab."""
         self._sessions.clear()
-        self.subscriptions_changed()
+        self._receivers.clear()
 
     def now(self) -> str:
         """The virtual time, as messages carry it."""
         return (BEGINNING + timedelta(seconds=self.loop.time())).isoformat()
 
     def session(self, name: str) -> Session:
-        return self._sessions.setdefault(name, Session())
+        return self._sessions.setdefault(name, Session(name))
+
+    def forget(self, session: Session) -> None:
+        """Drop a session with all that waits in it."""
+        self._sessions.pop(session.name, None)
+        self._receivers.clear()
 
     def wire(self, name: str) -> Wire:
         return Wire(self, name)
@@ -158,52 +171,56 @@ class Simulation:
     async def take(self, topic: str, message: Message, sender: str) -> None:
         """Receive a message from a client; when this returns, it is acknowledged."""
         await asyncio.sleep(self._delay(sender, "broker", message, TO_BROKER_SECONDS))
-        self.spread(topic, message, sender)
+        self._spread(topic, message, sender)
 
-    def spread(self, topic: str, message: Message, sender: str) -> None:
-        """Send a message to all who subscribed."""
-        for name, session in self._subscribed(topic):
-            self._send(topic, message, sender, name, session)
+    def announce(self, session: Session, state: str) -> None:
+        """Tell all who want to know, and each who will, that a participant comes or goes."""
+        session.announced += 1
+        told = status(session.name, state, f"{session.announced}")
+        topic, told = f"status/{session.name}", told.model_copy(update={"time": self.now()})
+        self._retained[topic] = told
+        self._spread(topic, told, session.name)
 
-    def retain(self, topic: str, message: Message, sender: str) -> None:
-        """Send a message to all who subscribed, and to each who will."""
-        self._retained[topic] = message
-        self.spread(topic, message, sender)
-
-    def send_retained(self, pattern: str, name: str) -> None:
-        """What is retained under a new subscription."""
+    def subscribe(self, session: Session, pattern: str) -> None:
+        """What is said from now on will come, and what is retained comes now."""
+        session.topics[pattern] = None
+        self._receivers.clear()
         for topic, message in self._retained.items():
             if matches(pattern, topic):
-                self._send(topic, message, message.sender, name, self.session(name))
+                self._send(topic, message, message.sender, session)
+
+    def unsubscribe(self, session: Session, pattern: str) -> None:
+        session.topics.pop(pattern, None)
+        self._receivers.clear()
 
     def resend(self, session: Session) -> None:
         """What a client has not acknowledged comes again when it is back, in the old order."""
         for number in list(session.waiting):
             self.loop.call_soon(self._hand_over, session, number)
 
-    def subscriptions_changed(self) -> None:
-        self._receivers.clear()
+    def _spread(self, topic: str, message: Message, sender: str) -> None:
+        """Send a message to all who subscribed."""
+        for session in self._subscribed(topic):
+            self._send(topic, message, sender, session)
 
-    def _subscribed(self, topic: str) -> list[tuple[str, Session]]:
+    def _subscribed(self, topic: str) -> list[Session]:
         if topic not in self._receivers:
             self._receivers[topic] = [
-                (name, session)
-                for name, session in self._sessions.items()
+                session
+                for session in self._sessions.values()
                 if any(matches(pattern, topic) for pattern in session.topics)
             ]
         return self._receivers[topic]
 
-    def _send(
-        self, topic: str, message: Message, sender: str, receiver: str, session: Session
-    ) -> None:
+    def _send(self, topic: str, message: Message, sender: str, session: Session) -> None:
         self._number += 1
         session.waiting[self._number] = topic, message
-        delay = self._delay(f"{sender} to", receiver, message, TO_RECEIVER_SECONDS)
+        delay = self._delay(f"{sender} to", session.name, message, TO_RECEIVER_SECONDS)
         self.loop.call_later(delay, self._hand_over, session, self._number)
 
     def _hand_over(self, session: Session, number: int) -> None:
-        if session.wire is not None and number in session.waiting:
-            session.wire.arrived(number, *session.waiting[number])
+        if session.line is not None and number in session.waiting:
+            session.line.arrived(number, *session.waiting[number])
 
     def _delay(
         self, sender: str, receiver: str, message: Message, between: tuple[float, float]
@@ -226,70 +243,113 @@ class Wire:
 
     def __init__(self, simulation: Simulation, name: str) -> None:
         self._simulation, self._name = simulation, name
-        self._session = simulation.session(name)
-        self._at_work: dict[int, asyncio.Task[None]] = {}
-        self._dead = False
-        self._times = 0
+        self._main = Line(simulation, name)
+        # As over MQTT: what a predecessor was answered waits until somebody listens for replies.
+        self._replies = Line(simulation, f"{name}-replies")
+        self._awake, self._dead = asyncio.Event(), False
 
     async def open(self) -> None:
-        self._session.wire = self
-        self._announce("online")
-        self._simulation.resend(self._session)
+        self._main.open()
+        self._simulation.announce(self._main.session, "online")
+        self._awake.set()
 
     async def publish(self, topic: str, message: Message) -> None:
         # Through the bytes, so that nothing can be said here that could not be said on a wire.
         copy = read(topic, message.payload)
-        if self._dead:  # what a dead process still does, nobody sees
-            await self._simulation.loop.create_future()
+        await self._awake.wait()
+        if self._dead:  # what a dead process still does, nobody sees: so it ends here
+            raise asyncio.CancelledError
         await self._simulation.take(topic, copy, self._name)
 
     async def subscribe(self, topic: str, deliver: Deliver) -> None:
-        self._session.topics[topic] = deliver
-        self._simulation.subscriptions_changed()
-        self._simulation.send_retained(topic, self._name)
+        if topic.startswith("reply/"):
+            self._replies.subscribe(topic, deliver)
+            self._replies.open()
+        else:
+            self._main.subscribe(topic, deliver)
 
     async def unsubscribe(self, topic: str) -> None:
-        self._session.topics.pop(topic, None)
-        self._simulation.subscriptions_changed()
+        self._main.unsubscribe(topic)
 
     async def close(self, *, forget: bool = False) -> None:
         await self.die()
+        if forget:
+            for line in (self._main, self._replies):
+                self._simulation.forget(line.session)
 
     async def sleep(self) -> None:
+        self._main.takes_work = False
+        await self._main.end_of_work()
+        self._awake.clear()
         self._leave()
-        await asyncio.gather(*self._at_work.values(), return_exceptions=True)
 
     async def die(self) -> None:
         self._dead = True
+        self._awake.set()  # whoever waits for it to wake up learns that it never will
+        for line in (self._replies, self._main):
+            await line.drop_work()
+        self._replies.leave()
         self._leave()
-        for task in list(self._at_work.values()):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+
+    def _leave(self) -> None:
+        if self._main.leave():
+            self._simulation.announce(self._main.session, "offline")
+
+
+class Line:
+    """One connection, and what its owner does with what comes over it."""
+
+    def __init__(self, simulation: Simulation, name: str) -> None:
+        self._simulation, self.session = simulation, simulation.session(name)
+        self._topics: dict[str, Deliver] = {}
+        self._at_work: dict[int, asyncio.Task[None]] = {}
+        self.takes_work = True
+
+    def open(self) -> None:
+        self.session.line, self.takes_work = self, True
+        self._simulation.resend(self.session)
+        for topic in self._topics:
+            self._simulation.subscribe(self.session, topic)
+
+    def leave(self) -> bool:
+        """Whether it was connected until now."""
+        connected = self.session.line is self
+        if connected:
+            self.session.line = None
+        return connected
+
+    def subscribe(self, topic: str, deliver: Deliver) -> None:
+        """Before `open` it is only noted: what waits in the session needs its receiver."""
+        self._topics.setdefault(topic, deliver)
+        if self.session.line is self:
+            self._simulation.subscribe(self.session, topic)
+
+    def unsubscribe(self, topic: str) -> None:
+        self._topics.pop(topic, None)
+        self._simulation.unsubscribe(self.session, topic)
 
     def arrived(self, number: int, topic: str, message: Message) -> None:
-        if number in self._at_work:
+        if not self.takes_work or number in self._at_work:
             return
-        deliver = next((d for t, d in self._session.topics.items() if matches(t, topic)), None)
-        if deliver is None:
-            self._session.waiting.pop(number, None)
+        deliver = next((d for t, d in self._topics.items() if matches(t, topic)), None)
+        if deliver is None:  # a subscription of an earlier life of this session
+            self.session.waiting.pop(number, None)
             return
         work = self._work(number, message, deliver)
         self._at_work[number] = self._simulation.loop.create_task(work)
 
+    async def end_of_work(self) -> None:
+        await asyncio.gather(*self._at_work.values(), return_exceptions=True)
+
+    async def drop_work(self) -> None:
+        self.takes_work = False
+        for task in self._at_work.values():
+            task.cancel()
+        await self.end_of_work()
+
     async def _work(self, number: int, message: Message, deliver: Deliver) -> None:
         try:
             await deliver(message)
-            self._session.waiting.pop(number, None)
+            self.session.waiting.pop(number, None)
         finally:
             self._at_work.pop(number, None)
-
-    def _leave(self) -> None:
-        if self._session.wire is self:
-            self._session.wire = None
-            self._announce("offline")
-
-    def _announce(self, state: str) -> None:
-        self._times += 1
-        message = status(self._name, state, f"{self._times}")
-        self._simulation.retain(f"status/{self._name}", message, self._name)

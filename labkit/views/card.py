@@ -31,7 +31,7 @@ class Card:
     def of(cls, trace: Trace, ledger: Ledger) -> Card:
         """Count what a trace and a ledger tell."""
         orders = in_order({key_of(message) for message in trace.sent() if key_of(message)})
-        shipped, orphaned = set(ledger.keys("shipped")), set(ledger.orphaned())
+        shipped, orphaned = set(ledger.shipped()), set(ledger.orphaned())
         ended = _ended(trace)
         return cls(
             orders=len(orders),

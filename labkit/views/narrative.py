@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from labkit.steps import YOU, Mark, Step
 from labkit.trace import key_of
@@ -14,12 +14,15 @@ LONGEST_LIST = 10
 EMPTY = "The trace is empty: nothing has been said yet."
 
 
-def narrative(entries: Sequence[Step | Mark]) -> str:
-    """How many messages between whom, what went wrong, then the first of them in words."""
+def narrative(entries: Sequence[Step | Mark], marks: Mapping[str, str] | None = None) -> str:
+    """How many messages between whom, what went wrong, then the first of them in words.
+
+    marks: what is marked in the picture, by the id of the message.
+    """
     if not entries:
         return EMPTY
     said, failed = labels(entries[:FIRST]), failures(entries[:FIRST])
-    sentences = [_counts(entries)]
+    sentences = [_counts(entries), *_marked(entries, marks or {})]
     sentences += [_sentence(entry, said, failed) for entry in entries[:FIRST]]
     if len(entries) > FIRST:
         sentences.append(f"… and {len(entries) - FIRST:,} more.")
@@ -111,6 +114,14 @@ def _wrong(steps: Sequence[Step]) -> Iterator[tuple[str, int]]:
     yield "came too late", sum(step.late for step in steps)
     yield "arrived more than once", sum(len(set(s.reached)) < len(s.reached) for s in steps)
     yield "heard by nobody", sum(nobody(step) and step.message.kind != "dead" for step in steps)
+
+
+def _marked(entries: Sequence[Step | Mark], marks: Mapping[str, str]) -> Iterator[str]:
+    said = labels(entries) if marks else {}
+    for step in entries:
+        if isinstance(step, Step) and step.message.id in marks:
+            what, words = told(said[step.message.id]), told(marks[step.message.id], 80)
+            yield f"Marked: {what} from {told(step.sender)}; here: {words}."
 
 
 def nobody(step: Step) -> bool:

@@ -22,7 +22,10 @@ from labkit.views.picture import (
     width,
 )
 
+# ALARM on it is dark enough to be read (WCAG 2.2: 4.5 to 1).
+BAND = "#fdf0e6"
 LONGEST_NAME = 22
+LONGEST_MARK = 60
 BOX_HEIGHT = 26
 WAITING = "listens, and nothing has come"
 FAULT = "a fault strikes"
@@ -105,6 +108,18 @@ def bolt(paper: Paper, x: float, y: float) -> None:
     """Here a fault of the lab struck."""
     where = f"M{num(x + 1.5)} {num(y - 6)}l-5 7h3.5l-1.5 5.5l5.5-7.5h-3.5l2-5z"
     paper.draw(f'<path d="{where}" fill="{ALARM}" stroke="{PAPER}" stroke-width=".8"/>')
+
+
+def band(paper: Paper, start: Point, end: Point, x: float, words: str) -> None:
+    """Under a row to which the eye should go; the words, near its lower edge, begin at x."""
+    (left, top), (right, bottom) = start, end
+    # Wider than it should need to be: nobody knows the fonts of whoever reads it.
+    right = max(right, x + 1.2 * width(shorten(words, LONGEST_MARK)) + 6)
+    look = f'y="{num(top)}" height="{num(bottom - top)}"'
+    paper.draw(f'<rect x="{num(left)}" {look} width="{num(right - left)}" fill="{BAND}"/>')
+    paper.draw(f'<rect x="{num(left)}" {look} width="3" fill="{ALARM}"/>')
+    paper.reach(right, bottom)
+    paper.write(x, bottom - 7, words, fill=ALARM, bold=True, most=LONGEST_MARK)
 
 
 def box_width(name: str) -> float:

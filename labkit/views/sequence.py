@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from labkit.steps import CRASHES, Mark, Step
 from labkit.trace import Trace
@@ -13,8 +13,10 @@ from labkit.views.notation import (
     FAULT,
     Point,
     arrow,
+    band,
     bar,
     bolt,
+    box_width,
     cross,
     dot,
     legend,
@@ -30,14 +32,18 @@ TITLE = "Sequence diagram"
 WAITS = "waits until it is back"
 
 
-def sequence(trace: Trace, most: int = 60) -> Picture:
-    """Draw who said what to whom, one row a message; the first `most` rows, then how many more."""
-    entries = trace.steps()
+def sequence(trace: Trace, most: int = 60, marks: Mapping[str, str] | None = None) -> Picture:
+    """Draw who said what to whom, one row a message; the first `most` rows, then how many more.
+
+    marks: words for rows to which the eye should go, by the id of the message.
+    """
+    entries, marks = trace.steps(), marks or {}
     paper = Paper()
     if not entries:
         paper.write(0, 0, EMPTY)
         return paper.picture(TITLE, EMPTY)
-    sheet = lay_out(entries[:most], labels(entries[:most]))
+    sheet = lay_out(entries[:most], labels(entries[:most]), marks)
+    _draw_bands(paper, sheet)
     _draw_participants(paper, sheet)
     for row in sheet.rows:
         if isinstance(row.entry, Mark):
@@ -48,7 +54,20 @@ def sequence(trace: Trace, most: int = 60) -> Picture:
         paper.write(paper.left, paper.bottom + 24, f"… {len(entries) - most:,} more", size=13)
     kinds, *signs = _signs(sheet)
     legend(paper, kinds, [sign for some in signs for sign in some])
-    return paper.picture(TITLE, narrative(entries))
+    return paper.picture(TITLE, narrative(entries, marks))
+
+
+def _draw_bands(paper: Paper, sheet: Sheet) -> None:
+    """Under each marked row a band as wide as all participants, and what is to be said of it."""
+    left, *_, right = sorted(
+        x + side * box_width(name) / 2 for name, x in sheet.x.items() for side in (-1, 1)
+    )
+    for row in sheet.rows:
+        if row.mark and isinstance(row.entry, Step):
+            xs = [sheet.x[row.entry.sender], *(sheet.x[end.name] for end in row.ends)]
+            bottom = row.y + row.height - 18
+            words = f"here: {row.mark}"
+            band(paper, (left, row.y - 18), (right, bottom), min(xs) + 9, words)
 
 
 def _draw_participants(paper: Paper, sheet: Sheet) -> None:

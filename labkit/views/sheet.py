@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -30,18 +30,22 @@ class End:
 
 @dataclass
 class Row:
-    """One entry of the trace, and how far down it stands; `failure`: why its sender failed."""
+    """One entry of the trace, and how far down it stands.
+
+    failure: why its sender failed. mark: what is to be said of it besides.
+    """
 
     entry: Step | Mark
     y: float
     label: str = ""
     failure: str = ""
+    mark: str = ""
     ends: list[End] = field(default_factory=list)
 
     @property
     def height(self) -> float:
         below = (end.low + 13 * end.missed for end in self.ends)
-        return 28 + max(below, default=0)
+        return 28 + max(below, default=0) + (16 if self.mark else 0)
 
 
 @dataclass
@@ -59,7 +63,9 @@ class Sheet:
         return 4 if within(y, self.work.get(name, ())) else 0
 
 
-def lay_out(entries: Sequence[Step | Mark], said: dict[str, str]) -> Sheet:
+def lay_out(
+    entries: Sequence[Step | Mark], said: dict[str, str], marks: Mapping[str, str]
+) -> Sheet:
     """Give each entry its row and each participant its column."""
     names = participants(entries)
     place = {name: at for at, name in enumerate(names)}
@@ -71,6 +77,7 @@ def lay_out(entries: Sequence[Step | Mark], said: dict[str, str]) -> Sheet:
             wrong = failed.get(entry.message.id, {})
             row.label = shorten(said[entry.message.id], LONGEST_LABEL)
             row.ends = _ends(entry, place, wrong)
+            row.mark = marks.get(entry.message.id, "")
             row.failure = wrong.get(entry.sender, "") if entry.message.kind == "reply" else ""
         rows.append(row)
         y += row.height

@@ -29,7 +29,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(FIXTURE, folder / "course")
     result = course("--course", folder / "course", "--lessons", folder / "lessons")
     assert result.exit_code == 0, result.output
-    assert result.output.startswith(f"{NAME} … ")
+    assert result.output.startswith(f"lessons/{NAME} … ")
     return folder
 
 

@@ -10,6 +10,7 @@ import pytest
     ("name", "cases"),
     [
         pytest.param("bus", {"bare aiomqtt", "labkit"}, marks=pytest.mark.needs("mosquitto")),
+        ("simulation", {"judged", "judged, time-outs of 30 s", "choreographed"}),
         ("start", {"bare Python", "import labkit"}),
         ("trace", {"why", "sequence diagram (the first 60)"}),
     ],

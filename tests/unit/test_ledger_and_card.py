@@ -63,6 +63,44 @@ def test_what_is_charged_is_shown_with_its_amount():
     assert repr(book).splitlines() == ["o-1  Payment  charged 30", "o-2  Payment  charged 0"]
 
 
+def test_what_is_done_under_one_key_is_done_once():
+    book = Ledger()
+    done = [
+        book.write(Entry(service, effect, "o-1", once=once))
+        for service, effect, once in [
+            ("Payment", "charged", "k"),
+            ("Payment", "charged", "k"),
+            ("Payment", "charged", "other"),
+            ("Payment", "refunded", "k"),
+            ("Shop", "charged", "k"),
+        ]
+    ]
+    assert done == [True, False, True, True, True]
+    assert len(book) == 4
+
+
+def test_what_has_no_key_is_done_each_time():
+    book = Ledger()
+    assert [book.write(Entry("Payment", "charged", "o-1")) for _ in range(3)] == [True] * 3
+    assert book.doubled() == ["o-1"]
+
+
+def test_a_ledger_finds_the_first_effect_for_an_order_and_counts_all_that_happened():
+    book = Ledger([Entry("Payment", "charged", "o-1", 3), Entry("Payment", "charged", "o-1", 4)])
+    assert book.find("Payment", "charged", "o-1") == Entry("Payment", "charged", "o-1", 3)
+    assert book.find("Payment", "charged", "o-2") is None
+    assert book.find("Shop", "charged", "o-1") is book.find("Payment", "refunded", "o-1") is None
+    assert (book.count("Payment", "charged"), book.count("Shop", "charged")) == (2, 0)
+    book.write(Entry("Payment", "refunded", "o-1", once="k"))
+    book.write(Entry("Payment", "refunded", "o-1", once="k"))
+    assert book.count("Payment", "refunded") == 1
+
+
+def test_a_parcel_that_was_called_back_is_not_with_the_customer():
+    book = ledger("o-1 charged", "o-1 shipped", "o-1 cancelled", "o-2 charged", "o-2 shipped")
+    assert (book.shipped(), book.orphaned()) == (["o-2"], ["o-1"])
+
+
 RUNS = {
     "nothing": ([], []),
     "shipped": ([told("OrderPlaced", "o-1")], ["o-1 charged", "o-1 shipped"]),

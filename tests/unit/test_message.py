@@ -78,6 +78,20 @@ def test_ids_hang_on_who_says_what_because_of_what_and_on_no_clock():
     assert len(set(ids())) == 5
 
 
+def test_what_is_said_in_another_type_has_another_id():
+    first = say("event", "OrderPlaced", "you", {}, nth=1)
+    ids = {say("event", kind, "A", {}, nth=1, cause=first).id for kind in ("E", "F", "E")}
+    assert len(ids) == 2
+
+
+def test_an_idempotency_key_travels_and_is_missing_where_there_is_none():
+    keyed = say("command", "Payment.charge", "Till", {}, nth=1, idempotencykey="ö-1")
+    plain = say("command", "Payment.charge", "Till", {}, nth=1)
+    assert read("command/Payment/charge", keyed.payload).idempotencykey == "ö-1"
+    assert read("command/Payment/charge", plain.payload).idempotencykey is None
+    assert b"idempotencykey" not in plain.payload
+
+
 def test_a_story_is_carried_on_from_cause_to_effect():
     first = say("event", "OrderPlaced", "you", {}, nth=1)
     second = say("event", "PaymentCharged", "Payment", {}, nth=1, cause=first)
@@ -144,8 +158,13 @@ def test_a_message_that_is_too_large_is_not_said():
 
 
 def test_what_a_fault_does_to_a_message_does_not_travel():
-    message = say("event", "E", "A", {}, nth=1).model_copy(update={"struck": "A was away"})
-    assert read("event/E", message.payload).struck is None
+    befallen = {"struck": "A was away", "struck_times": 3}
+    message = say("event", "E", "A", {}, nth=1).model_copy(update=befallen)
+    arrived = read("event/E", message.payload)
+    assert (arrived.struck, arrived.struck_times) == ("", 0)
+    # Nor can a foreign client make a service seem struck.
+    forged = json.dumps({**MINIMAL, "type": "E", "struck": 5, "struck_times": "x"}).encode()
+    assert read("event/E", forged).kind in ("event", "unreadable")
 
 
 def test_a_line_break_in_a_foreign_name_makes_no_second_line():
@@ -161,9 +180,12 @@ def test_none_in_the_data_of_an_event_travels():
 
 
 def test_the_attributes_of_a_message_keep_to_cloud_events():
-    command = say("command", "Payment.charge", "Till", {}, nth=1, replyto="Till")
+    command = say(
+        "command", "Payment.charge", "Till", {}, nth=1, replyto="Till", idempotencykey="o-1"
+    )
     names = json.loads(command.payload)
+    assert names["idempotencykey"] == "o-1"
     # Lower-case letters and digits only (CloudEvents 1.0, attribute naming convention).
     assert all(name.isascii() and name.isalnum() and name.islower() for name in names)
-    assert "struck" not in names
+    assert not {"struck", "struck_times"} & set(names)
     assert isinstance(Message.model_validate(names), Message)

@@ -2,12 +2,18 @@
 
 import asyncio
 import threading
+from itertools import pairwise
 
 import pytest
 
-from labkit.shop import Inventory, OrderPlaced, Payment, PaymentCharged
+from labkit import Event, Lab, unavailable
+from labkit.shop import Inventory, OrderPlaced, Payment, PaymentCharged, careful
 from labkit.system.errors import BadMessage, LabError, NotAService
 from labkit.system.service import Service, command, name_of, on
+
+
+async def look_up(ask, *about):
+    return ask(*about)
 
 
 class Till(Service):
@@ -26,7 +32,12 @@ class Till(Service):
 
 
 def test_a_service_listens_to_its_commands_and_to_its_events():
-    assert Till().topics == ["command/Till/+", "event/OrderPlaced", "event/PaymentCharged"]
+    assert Till().topics == [
+        "command/Till/+",
+        "event/OrderPlaced",
+        "event/PaymentCharged",
+        "retry/Till",  # where its dead letters come again, to nobody else
+    ]
 
 
 def test_a_service_that_only_reacts_listens_to_no_command():
@@ -35,7 +46,15 @@ def test_a_service_that_only_reacts_listens_to_no_command():
         async def write(self, order):
             pass
 
-    assert Diary().topics == ["event/OrderPlaced"]
+    assert Diary().topics == ["event/OrderPlaced", "retry/Diary"]
+
+
+def test_a_service_that_only_obeys_has_no_dead_letters_to_hear_again():
+    class Lamp(Service):
+        @command
+        async def shine(self): ...
+
+    assert Lamp().topics == ["command/Lamp/+"]
 
 
 def test_a_command_is_named_by_the_class_that_is_asked():
@@ -89,8 +108,12 @@ def test_only_an_event_can_be_published(not_an_event):
         lambda: Till().call(Payment.charge, order_id="o-1", amount=3),
         lambda: Till().publish(OrderPlaced(order_id="o-1", amount=3)),
         lambda: Payment().charge("o-1", 3),
+        lambda: careful.Payment().refund("o-1"),
+        lambda: careful.Inventory().reserve("o-1"),
+        lambda: look_up(Till().done, "paid", "o-1"),
+        lambda: look_up(Till().times, "paid"),
     ],
-    ids=["call", "publish", "effect"],
+    ids=["call", "publish", "effect", "effect once", "done", "done by name", "times"],
 )
 def test_a_service_in_no_lab_says_how_to_start_one(say):
     with pytest.raises(
@@ -143,7 +166,10 @@ def test_a_command_in_parentheses_is_marked_all_the_same_or_told_of():
             async def charge(self): ...
 
 
-@pytest.mark.parametrize("name", ["handle", "join", "call", "publish", "effect", "topics"])
+@pytest.mark.parametrize(
+    "name",
+    ["handle", "join", "call", "publish", "effect", "topics", "done", "times", "idempotency_key"],
+)
 def test_a_handler_can_not_take_the_place_of_what_every_service_has(name):
     async def method(self): ...
 
@@ -154,9 +180,12 @@ def test_a_handler_can_not_take_the_place_of_what_every_service_has(name):
 
 def test_a_command_can_not_have_an_argument_that_call_takes_for_itself():
     async def wait(self, timeout_seconds: float): ...
+    async def wish(self, idempotency_key: str): ...
 
     with pytest.raises(NotAService, match="timeout_seconds"):
         command(wait)
+    with pytest.raises(NotAService, match="idempotency_key: str can't be an argument"):
+        command(wish)
 
 
 def test_a_command_is_told_its_arguments_by_name():
@@ -199,3 +228,158 @@ def test_a_service_is_known_by_its_class_and_by_an_instance():
 def test_what_is_no_service_has_no_name_here(other):
     with pytest.raises(LabError, match=r"Inventory|None|OrderPlaced|Payment"):
         name_of(other)
+
+
+# Keys, books and patience, in a lab on virtual time
+
+
+class Bank(Service):
+    """Pays once for each wish, and tells under which key."""
+
+    @command
+    async def pay(self, order_id: str) -> list[str | bool]:
+        return [self.idempotency_key, self.effect("paid", order_id, 3, once=self.idempotency_key)]
+
+    @command
+    async def look(self, order_id: str) -> list[int | None]:
+        found = self.done("paid", order_id)
+        return [found.amount if found else None, self.times("paid")]
+
+    @command
+    async def fail_with(self, text: str) -> None:
+        self.effect("failed", text, once=text)
+        raise ValueError(text)
+
+
+def test_a_caller_says_that_two_calls_are_one_wish():
+    async def run():
+        async with Lab(Bank, simulate=1) as lab:
+            answers = [
+                await lab.call(Bank.pay, order_id="o-1", idempotency_key=key)
+                for key in ("mine", "mine", "other", None, None)
+            ]
+            trace = await lab.quiet()
+            return answers, [m.id for m in trace.sent(Bank.pay)], lab.ledger.keys("paid")
+
+    answers, ids, paid = asyncio.run(run())
+    assert answers[:3] == [["mine", True], ["mine", False], ["other", True]]
+    # Without a key of the caller's each call is a wish of its own: that of its message's id.
+    assert answers[3:] == [[ids[3], True], [ids[4], True]]
+    assert paid == ["o-1"] * 4
+
+
+def test_who_handles_nothing_has_no_idempotency_key():
+    with pytest.raises(LabError, match="Bank handles no message just now"):
+        _ = Bank().idempotency_key
+
+
+def test_a_service_finds_in_its_books_what_it_did_before_it_crashed():
+    async def run():
+        async with Lab(Bank, simulate=1) as lab:
+            before = await lab.call(Bank.look, order_id="o-1")
+            for number in (1, 2):
+                await lab.call(Bank.pay, order_id=f"o-{number}")
+            await lab.crash(Bank)
+            await lab.wake(Bank)
+            known = [await lab.call(Bank.look, order_id=f"o-{number}") for number in (1, 2, 3)]
+            return before, known
+
+    assert asyncio.run(run()) == ([None, 0], [[3, 2], [3, 2], [None, 2]])
+
+
+def test_the_books_of_two_services_are_two():
+    class Other(Bank):
+        pass
+
+    async def run():
+        async with Lab(Bank, Other, simulate=1) as lab:
+            await lab.call(Bank.pay, order_id="o-1", idempotency_key="k")
+            paid = await lab.call(Other.pay, order_id="o-1", idempotency_key="k")
+            return paid, await lab.call(Other.look, order_id="o-1")
+
+    assert asyncio.run(run()) == (["k", True], [3, 1])
+
+
+class Pinged(Event):
+    number: int = 0
+
+
+def tries(kind, *faults):
+    """At which virtual times a reaction is tried, and how often it is given up."""
+
+    async def run():
+        async with Lab(kind, simulate=1, faults=faults) as lab:
+            clock = lab._loop
+            kind.tries = lambda: tried.append(clock.time())
+            tried.clear()
+            await lab.publish(Pinged())
+            trace = await lab.quiet(at_most_seconds=1000)
+            return [m for m in trace.sent() if m.kind == "dead"]
+
+    tried = []
+    dead = asyncio.run(run())
+    waits = [round(later - earlier, 6) for earlier, later in pairwise(tried)]
+    return waits, len(dead)
+
+
+class Failing(Service):
+    retries, retry_seconds = 4, 3.0
+
+    @on(Pinged)
+    async def ping(self, pinged: Pinged):
+        type(self).tries()
+        raise ValueError("not today")
+
+
+def test_between_two_tries_a_service_waits_twice_as_long_each_time():
+    assert tries(Failing) == ([3.0, 6.0, 12.0, 24.0], 1)
+
+
+def test_a_service_without_retries_gives_up_at_once():
+    class Hasty(Failing):
+        retries = 0
+
+    assert tries(Hasty) == ([], 1)
+
+
+def test_a_try_that_works_is_the_last():
+    class Second(Failing):
+        @on(Pinged)
+        async def ping(self, pinged: Pinged):
+            type(self).tries()
+            if not self.done("failed", "once"):
+                self.effect("failed", "once")
+                raise ValueError("not yet")
+
+    assert tries(Second) == ([3.0], 0)
+
+
+def test_who_is_unavailable_for_all_tries_does_not_even_begin():
+    assert tries(Failing, unavailable(Failing)) == ([], 1)
+
+
+def test_what_a_service_says_because_of_one_message_is_numbered_by_its_type():
+    class Said(Event):
+        number: int
+
+    class Other(Event):
+        pass
+
+    class Talker(Service):
+        @on(Pinged)
+        async def talk(self, pinged: Pinged):
+            for number in range(pinged.number):
+                await self.publish(Said(number=number))
+            await self.publish(Other())
+
+    async def run(number):
+        async with Lab(Talker, simulate=1) as lab:
+            await lab.publish(Pinged(number=number))
+            trace = await lab.quiet()
+            return [m.id for m in trace.sent(Said)], [m.id for m in trace.sent(Other)]
+
+    few, many = asyncio.run(run(1)), asyncio.run(run(3))
+    # However much of the one it says, the other keeps its id: as after a crash, say.
+    assert many[0][:1] == few[0]
+    assert many[1] == few[1]
+    assert len({*many[0], *many[1]}) == 4

@@ -23,20 +23,35 @@ MAY_KNOW = {
     "trace": {"system", "steps"},
     "views": READING | {"views"},
     "music": READING | {"music"},
-    "teaching": READING | {"teaching"},
-    "running": READING,
-    "lab": READING | {"running", "views", "music", "teaching"},
+    "occurrences": READING,
+    "counterexample": READING | {"occurrences"},
+    "verdict": READING | {"occurrences", "counterexample", "views"},
+    "properties": READING | {"occurrences", "counterexample", "verdict"},
+    "seven_invariants": READING | {"occurrences", "properties", "verdict"},
+    "exploration": READING | {"occurrences", "verdict"},
+    "wiretap": {"system"},
+    "running": READING | {"wiretap"},
+    "serve": READING,
+    "lab": READING | {"running", "views", "music"},
+    "teaching": READING | {"lab", "shop", "properties", "seven_invariants", "verdict", "teaching"},
     "doctor": {"labkit", "cli"},
-    "cli": {"doctor"},
+    "grading": READING | {"grading", "teaching"},
+    "cli": {"doctor", "grading", "serve", "system", "teaching"},
     "__main__": {"cli"},
 }
 ONLY_IN = {
     "aiomqtt": {"system/mqtt.py"},
     "paho": {"system/mqtt.py"},
     "amqtt": {"system/embedded.py"},
+    "cloudpickle": {"system/process.py"},
     "numpy": {"music/synth.py"},
+    "sqlite3": {"system/books.py"},
 }
-HEAVY = {"numpy", "pandas", "nbformat", "matplotlib", "IPython", "amqtt"}
+HEAVY = {"numpy", "pandas", "nbformat", "matplotlib", "IPython", "amqtt", "cloudpickle", "sqlite3"}
+SIMULATED = (
+    "import asyncio; from labkit import Lab; from labkit.shop import Payment; "
+    "asyncio.run(Lab(Payment, simulate=1).open())"
+)
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "base", "manager", "managers", "common"}
 
 
@@ -110,12 +125,19 @@ def test_a_public_name_can_be_had_and_has_its_line(name):
     assert any(re.search(rf"\b{name}\b", line) for line in listed)
 
 
+@pytest.mark.parametrize("name", labkit.__all__)
+def test_a_public_name_is_not_hidden_by_a_module_of_that_name(name):
+    # `import labkit.explore` would put the module where `labkit.explore` is looked for.
+    assert not (ROOT / f"{name}.py").exists()
+
+
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
         ("import labkit", HEAVY | {"aiomqtt", "pydantic", "asyncio"}),
         ("from labkit import Lab, Service", HEAVY - {"amqtt"}),
         ("import labkit.cli", HEAVY | {"aiomqtt", "jupyterlab"}),
+        (SIMULATED, HEAVY | {"aiomqtt", "paho"}),
     ],
 )
 def test_an_import_loads_nothing_heavy(statement, unwanted):
