@@ -157,7 +157,7 @@ def grade(folder: Path, out: Path) -> None:
     if not all(report.enclosed for report in done if report.marks):
         click.echo(
             "\nThis system lets no process be shut in: the network and others' files were refused "
-            "by Python only. See docs/teaching.md."
+            "by Python only.\nSee `What keeps a learner's code in` in docs/decisions.md."
         )
     click.echo(f"\nWritten: {out / 'grades.csv'}, grades.json, feedback/")
 

@@ -206,6 +206,10 @@ class Running:
         luck.faults = [fault for fault in luck.faults if fault.what != "mute"]
         if isinstance(member.wire, Process):
             await member.wire.tell("unmute")
+        await self._return(name)
+
+    async def _return(self, name: str) -> None:
+        member = self._member(name)
         self.note("struck", name, note=IS_BACK)
         if not member.awake:
             member.awake = True
@@ -214,12 +218,13 @@ class Running:
 
     async def replay_dead(self, name: str) -> int:
         """Send a service once more, and it alone, what it has given up; how many these were."""
+        self._member(name)
         said = {m.message.id: m.message for m in self.moments if m.what == "sent" and m.message}
         letters = [m for m in said.values() if m.kind == "dead" and m.sender == name]
         again = [m for m in letters if m.id not in self._replayed and m.causationid in said]
         self._replayed.update(letter.id for letter in again)
         if again:
-            self.note("struck", self._member(name).service.name, note="gets its dead letters again")
+            self.note("struck", name, note="gets its dead letters again")
         yours = self.members[YOU].wire
         assert not isinstance(yours, Process)
         for letter in again:
@@ -356,9 +361,11 @@ class Running:
 
     async def _die_and_return(self, name: str, fault: Fault) -> None:
         await self._die(name, POINTS[fault.what])
+        successor = self.members[name]
         if fault.seconds < math.inf:
             await asyncio.sleep(fault.seconds)
-            await self.wake(name)
+            if self.members[name] is successor and not successor.joined:  # nobody woke it before
+                await self._return(name)
 
     def _absent(self, name: str, what: str) -> None:
         self.members[name].awake = False

@@ -46,12 +46,15 @@ class Mqtt:
         # Brokers stop sending when some 20 messages are unacknowledged. Twenty commands which
         # wait for replies would so keep out these very replies: they get a connection of their own.
         self._replies = Connection(address, f"{name}-replies", session)
+        self._dead = False
 
     async def open(self) -> None:
         """Connect, and stay connected until `close`; BrokerError where there is no way in."""
         await self._main.open()
 
     async def publish(self, topic: str, message: Message) -> None:
+        if self._dead:  # a handler's `finally:`; what a dead process still does, nobody sees
+            raise asyncio.CancelledError
         await self._main.publish(topic, message)
 
     async def subscribe(self, topic: str, deliver: Deliver) -> None:
@@ -80,6 +83,7 @@ class Mqtt:
 
     async def die(self) -> None:
         """Break off as a killed process does: in mid-work, without a word to the broker."""
+        self._dead = True
         for connection in (self._main, self._replies):
             await connection.drop_work()
             await connection.leave(abruptly=True)
@@ -200,6 +204,8 @@ class Connection:
                     raise
             finally:
                 self._lost()
+                if self._supervisor is None and not first.done():  # it died before it was there
+                    first.set_result(None)
             if self._supervisor is not None:
                 await asyncio.sleep(wait)
             wait = min(2 * wait, 1.0)
@@ -211,13 +217,16 @@ class Connection:
         if client is not None:
             for confirmation in list(client._pending_publishes.values()):
                 confirmation.set()
+            if client._disconnected.done() and not client._disconnected.cancelled():
+                client._disconnected.exception()  # known by now; asyncio would complain of it
 
     async def _resume(self, client: aiomqtt.Client) -> None:
+        self._client = client  # from here on it can be cut off
         for topic, _ in self._subscriptions:
             await client.subscribe(self._address.topic(topic), qos=1)
         if self._status:
             await self._announce(client, "online")
-        self._client, self._known = client, True
+        self._known = True
         self._connected.set()
 
     async def _announce(self, client: aiomqtt.Client, state: str) -> None:

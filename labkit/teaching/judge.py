@@ -179,8 +179,9 @@ def _shown(run: Any) -> Any:
 def _own_errors(run: Any) -> list[str]:
     """What handlers of the learner's raised, that was neither meant nor labkit's."""
     trace = getattr(run, "trace", None)
-    problems = trace.problems() if isinstance(trace, Trace) else []
-    return [problem for problem in problems if OWN_ERROR.search(problem)]
+    if not isinstance(trace, Trace) or all(moment.what != "failed" for moment in trace):
+        return []
+    return [problem for problem in trace.problems() if OWN_ERROR.search(problem)]
 
 
 def _raised(task: Task, error: Exception) -> Outcome:

@@ -321,7 +321,7 @@ def test_dead_letters_are_handled_again_by_the_one_that_gave_them_up(where):
 
 
 def everything(*services):
-    """A bad day, in small, without deaths: one that dies while it reconnects holds up Mqtt.die."""
+    """A bad day, in small."""
     return [partition(Payment, 0.3, begins_seconds=0.05)] + [
         fault
         for service in services
@@ -330,6 +330,8 @@ def everything(*services):
             reorder(service, 0.2),
             delay(service, 0.6, 0.1),
             reply_lost(service, 0.2),
+            kill(service, 0.1, back_after_seconds=0.2),
+            after_effect(service, 0.1, back_after_seconds=0.2),
         )
     ]
 

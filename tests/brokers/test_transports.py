@@ -503,9 +503,6 @@ def test_a_wire_keeps_what_the_protocol_promises(
     world: tuple[str, Probing], feature: Feature, request: pytest.FixtureRequest
 ) -> None:
     name, probing = world
-    if feature.probe is words_of_the_dead and name != "simulation":
-        reason = "Mqtt.die drops the work before the connection, and a `finally:` still speaks"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     row = request.config.stash[answers].setdefault(feature.name, {})
     # Where the broker itself was asked the same, only both answers together are ok.
     before = row.get(name, "ok")

@@ -33,9 +33,10 @@ MAY_KNOW = {
     "running": READING | {"wiretap"},
     "serve": READING,
     "lab": READING | {"running", "views", "music"},
-    "teaching": READING | {"lab", "shop", "properties", "seven_invariants", "verdict", "teaching"},
+    "teaching": READING
+    | {"lab", "shop", "properties", "seven_invariants", "verdict", "views", "teaching"},
     "doctor": {"labkit", "cli"},
-    "grading": READING | {"grading", "teaching"},
+    "grading": READING | {"labkit", "grading", "teaching"},
     "cli": {"doctor", "grading", "serve", "system", "teaching"},
     "__main__": {"cli"},
 }
