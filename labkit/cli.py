@@ -166,6 +166,8 @@ def grade(folder: Path, out: Path) -> None:
 @click.argument("notebook", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def check(notebook: Path) -> None:
     """Check a notebook of your own as it would be graded; exit code 1 when something fails."""
+    from contextlib import closing
+
     from labkit.grading import classroom, submission
     from labkit.grading.contained import Nursery
 
@@ -174,7 +176,8 @@ def check(notebook: Path) -> None:
     if handed.problem:
         raise click.ClickException(handed.problem)
     report, steps = classroom.prepared(handed, course)
-    report = classroom.marked(report, steps, Nursery([]))
+    with closing(Nursery([])) as nursery:
+        report = classroom.marked(report, steps, nursery)
     for repair in report.repairs:
         click.echo(repair)
     wide = max(len(mark.task) for mark in report.marks)

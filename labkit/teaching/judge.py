@@ -17,7 +17,7 @@ from typing import Any, Literal
 from labkit.system.errors import LabError
 from labkit.system.service import reason
 from labkit.teaching.record import data, is_run, value
-from labkit.teaching.task import Answers, Claim, Task, Trial
+from labkit.teaching.task import Answers, Claim, Task, Trial, on_a_broker
 from labkit.trace import Trace
 from labkit.verdict import Verdict
 
@@ -106,6 +106,10 @@ async def _try(task: Task, answers: Answers) -> Outcome:
             outcome = await _try_once(task, trial, answers, seed)
             if not outcome.passed:
                 return outcome
+    with on_a_broker():
+        for trial in task.trials:
+            if trial.real and outcome.passed:
+                outcome = await _try_once(task, trial, answers, trial.seeds[0])
     return outcome
 
 

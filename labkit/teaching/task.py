@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
@@ -13,6 +15,24 @@ from labkit.system.message import did_you_mean
 from labkit.verdict import Property
 
 LEAST_HINTS = LEAST_WRONG = 3
+
+
+_on_a_broker: ContextVar[bool] = ContextVar("on_a_broker", default=False)
+
+
+def where(seed: int) -> dict[str, Any]:
+    """Where the lab of a day is: `Lab(…, **where(seed))`; in memory, or on the lab's own broker."""
+    return {"broker": "embedded", "seed": seed} if _on_a_broker.get() else {"simulate": seed}
+
+
+@contextmanager
+def on_a_broker() -> Iterator[None]:
+    """Days that begin in here have a real broker."""
+    token = _on_a_broker.set(True)
+    try:
+        yield
+    finally:
+        _on_a_broker.reset(token)
 
 
 class Answers:
@@ -49,12 +69,14 @@ class Trial:
     """A day that the learner's services have, under some seeds.
 
     day: gets the answers and a seed, and returns a lab or any value. claims: in the order in which
-    a learner should hear of them.
+    a learner should hear of them. real: whether the first seed has a day on a real broker as well,
+    so that nothing passes in memory that would fail there; for days in which nobody waits for long.
     """
 
     day: Day
     claims: Sequence[Claim]
     seeds: Sequence[int] = range(10)
+    real: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from labkit import Event, Lab, LabError, Service, command, exactly_once, on
 from labkit.teaching import check as notebook
 from labkit.teaching import progress
 from labkit.teaching.judge import judge
-from labkit.teaching.task import Claim, Task, Trial, WrongAnswer, task_of
+from labkit.teaching.task import Claim, Task, Trial, WrongAnswer, task_of, where
 
 
 class Rang(Event):
@@ -294,3 +295,23 @@ def test_what_a_task_asks_for_and_does_not_find_is_told_to_the_learner():
     outcome = judge(a_task(call), {"Bell": Bell_})
     assert outcome.kind == "error in your code"
     assert "can't be called as the task calls it: Bell() takes 0" in str(outcome)
+
+
+def test_what_passes_in_memory_alone_does_not_pass():
+    class DreamingBell(Service):
+        @on(Rang)
+        async def hear(self, rang):
+            if type(asyncio.get_running_loop()).__name__ == "VirtualTime":
+                self.effect("heard", rang.order_id)
+
+    async def a_ring_anywhere(answers, seed):
+        async with Lab(answers.Bell, **where(seed)) as lab:
+            await lab.publish(Rang(order_id="o-1"))
+            await lab.quiet()
+        return lab
+
+    task = a_task(a_ring_anywhere)
+    assert judge(task, {"Bell": DreamingBell}).passed
+    also_real = replace(task, trials=[replace(task.trials[0], real=True)])
+    assert judge(also_real, {"Bell": DreamingBell}).kind == "wrong"
+    assert judge(also_real, {"Bell": Bell}).passed

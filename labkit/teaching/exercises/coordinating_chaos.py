@@ -18,7 +18,7 @@ from labkit.system.faults import Fault, reply_lost, slow, unavailable
 from labkit.system.ledger import Entry, Ledger
 from labkit.system.message import Message
 from labkit.teaching.record import Record
-from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer
+from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer, where
 from labkit.trace import Trace
 from labkit.verdict import Breach, Property
 
@@ -44,7 +44,7 @@ async def click(lab: Lab, order: str, amount: int = PRICE, *, returns_money: boo
 
 
 def shop_with(*faults: Fault, seed: int) -> Lab:
-    return Lab(Payment, Inventory, Shipping, Notification, faults=faults, simulate=seed)
+    return Lab(Payment, Inventory, Shipping, Notification, faults=faults, **where(seed))
 
 
 def asked(answers: Answers, name: str, given: Any) -> Any:
@@ -220,6 +220,7 @@ FIND_THE_ORPHANS = Task(
                 ),
             ],
             seeds=range(4),
+            real=True,
         ),
     ],
     hints=[
@@ -476,6 +477,7 @@ ORDERS_THAT_WORKED = Task(
                 Claim("on a good day all orders work", measured, what_else_was_measured),
             ],
             seeds=range(1),
+            real=True,
         ),
     ],
     hints=[
@@ -877,7 +879,7 @@ async def three_orders(answers: Answers, seed: int, services: list[Any], *faults
     coordinator = answers.Coordinator
     if "place_order" not in getattr(coordinator, "commands", ()):
         raise LabError("Coordinator needs a method place_order, with @command above it.")
-    async with Lab(coordinator, *services, faults=faults, simulate=seed) as lab:
+    async with Lab(coordinator, *services, faults=faults, **where(seed)) as lab:
         for nth in range(1, 4):
             with suppress(CommandFailed):
                 await lab.call(
@@ -1029,6 +1031,7 @@ SMALLEST_COORDINATOR = Task(
                 ),
             ],
             seeds=range(2),
+            real=True,
         ),
         Trial(
             no_payment,

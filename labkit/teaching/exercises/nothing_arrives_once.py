@@ -14,7 +14,7 @@ from labkit.system.errors import CommandFailed, NoReply, Refused
 from labkit.system.faults import after_effect, duplicate, kill, reply_lost
 from labkit.system.message import Message
 from labkit.system.service import Service, command, on
-from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer
+from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer, where
 
 PAID = {"amount": 129_900}
 
@@ -47,7 +47,7 @@ class Till(Service):
 
 async def sales(answers: Answers, seed: int, *faults: Any) -> Lab:
     payment = answers.Payment
-    async with Lab(Till(payment.charge), payment, faults=faults, simulate=seed) as lab:
+    async with Lab(Till(payment.charge), payment, faults=faults, **where(seed)) as lab:
         for number in range(1, 4):
             with suppress(CommandFailed):
                 await lab.call(Till.sell, order_id=f"o-{number}", timeout_seconds=60)
@@ -112,6 +112,7 @@ CHARGE_ONCE = Task(
         Trial(
             sales_with_doubles,
             [charged("the message that reaches Payment twice, at nearly the same time")],
+            real=True,
         ),
     ],
     hints=[
@@ -220,7 +221,7 @@ class Payment(Service):
 
 async def tills(answers: Answers, seed: int, payment: type[Service], *faults: Any) -> Lab:
     till = answers.Till
-    async with Lab(till, payment, faults=faults, simulate=seed) as lab:
+    async with Lab(till, payment, faults=faults, **where(seed)) as lab:
         for number in range(1, 4):
             with suppress(CommandFailed):
                 await lab.call(till.sell, order_id=f"o-{number}", timeout_seconds=60)
@@ -321,6 +322,7 @@ ASK_AGAIN = Task(
                 )
             ],
             seeds=range(2),
+            real=True,
         ),
     ],
     hints=[
@@ -463,7 +465,7 @@ async def two_facts(answers: Answers, seed: int, *faults: Any) -> Lab:
         async def reserve(self, order: OrderPlaced) -> None:
             await self.publish(InventoryReserved(order_id=order.order_id))
 
-    async with Lab(Payment, Inventory, answers.Shipping, faults=faults, simulate=seed) as lab:
+    async with Lab(Payment, Inventory, answers.Shipping, faults=faults, **where(seed)) as lab:
         for number in (1, 2):
             await lab.publish(OrderPlaced(order_id=f"o-{number}", **PAID))
         await lab.quiet(at_most_messages=100)
@@ -475,7 +477,7 @@ async def two_facts_doubled(answers: Answers, seed: int) -> Lab:
 
 
 async def one_fact(answers: Answers, seed: int) -> Lab:
-    async with Lab(answers.Shipping, simulate=seed) as lab:
+    async with Lab(answers.Shipping, **where(seed)) as lab:
         await lab.publish(PaymentCharged(order_id="o-1", **PAID))
         await lab.publish(InventoryReserved(order_id="o-2"))
         await lab.quiet(at_most_messages=100)
@@ -514,6 +516,7 @@ BOTH_ORDERS = Task(
                 )
             ],
             seeds=range(20),
+            real=True,
         ),
         Trial(
             two_facts_doubled,
@@ -650,7 +653,7 @@ class Shipping(Service):
 
 async def orders_and_a_death(answers: Answers, seed: int, death: Any = kill) -> Lab:
     service = answers.Notification
-    async with Lab(service, faults=[death(service, nth=4)], simulate=seed) as lab:
+    async with Lab(service, faults=[death(service, nth=4)], **where(seed)) as lab:
         for number in range(1, 7):
             await lab.publish(OrderPlaced(order_id=f"o-{number}", **PAID))
         await lab.quiet(at_most_messages=100)
@@ -665,7 +668,7 @@ async def a_death_after_the_mail(answers: Answers, seed: int) -> Lab:
 
 
 async def six_orders(answers: Answers, seed: int) -> Lab:
-    async with Lab(answers.Notification, simulate=seed) as lab:
+    async with Lab(answers.Notification, **where(seed)) as lab:
         for number in range(1, 7):
             await lab.publish(OrderPlaced(order_id=f"o-{number}", **PAID))
         await lab.quiet(at_most_messages=100)
@@ -696,6 +699,7 @@ SILENT_LOSS = Task(
                 Claim("six orders, six mails", mailed, "whether each order is written to at all"),
             ],
             seeds=range(2),
+            real=True,
         ),
         Trial(
             orders_and_a_death,

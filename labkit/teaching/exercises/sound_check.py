@@ -9,7 +9,7 @@ from typing import Any
 from labkit.lab import Lab
 from labkit.system.errors import CommandFailed, LabError
 from labkit.system.message import Event, Message
-from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer
+from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer, where
 
 
 class NotePlayed(Event):
@@ -35,7 +35,7 @@ PLAYED = [("A", 4), ("E", 3), ("D", 5)]
 
 
 async def three_notes(answers: Answers, seed: int) -> Lab:
-    async with Lab(answers.Flute, simulate=seed) as lab:
+    async with Lab(answers.Flute, **where(seed)) as lab:
         for note, octave in PLAYED:
             await lab.publish(NotePlayed(note=note, octave=octave))
         await lab.quiet(at_most_messages=40)
@@ -112,6 +112,7 @@ ANSWER_A_NOTE = Task(
                 ),
             ],
             seeds=range(3),
+            real=True,
         )
     ],
     hints=[
@@ -237,7 +238,7 @@ async def five_questions(answers: Answers, seed: int) -> Lab:
     tuner = answers.Tuner
     if "frequency" not in getattr(tuner, "commands", ()):
         raise LabError("Tuner needs a method frequency, with @command above it.")
-    async with Lab(tuner, simulate=seed) as lab:
+    async with Lab(tuner, **where(seed)) as lab:
         for note in ASKED:
             with suppress(CommandFailed):
                 await lab.call(tuner.frequency, note=note)
@@ -325,6 +326,7 @@ REFUSE_A_NOTE = Task(
                 ),
             ],
             seeds=range(2),
+            real=True,
         )
     ],
     hints=[

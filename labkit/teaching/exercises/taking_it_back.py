@@ -24,7 +24,7 @@ from labkit.system.faults import after_effect, delay, kill, reply_lost, slow, un
 from labkit.system.message import Event, did_you_mean
 from labkit.system.saga import HumanTaskOpened
 from labkit.system.service import Service, command, on
-from labkit.teaching.task import Answers, Claim, Day, Task, Trial, WrongAnswer
+from labkit.teaching.task import Answers, Claim, Day, Task, Trial, WrongAnswer, where
 from labkit.trace import key_of
 
 AMOUNT = 129_900
@@ -78,7 +78,7 @@ def with_commands(service: Any, *names: str) -> Any:
 async def acts(answers: Answers, seed: int, *wanted: tuple[str, str], faults: Any = ()) -> Lab:
     """Ask Payment for one act after another, a second of patience for each."""
     payment = with_commands(answers.Payment, "charge", "refund")
-    async with Lab(payment, faults=faults, simulate=seed) as lab:
+    async with Lab(payment, faults=faults, **where(seed)) as lab:
         for act, order_id in wanted:
             told: dict[str, Any] = {"order_id": order_id, "timeout_seconds": 1}
             with suppress(CommandFailed):
@@ -187,6 +187,7 @@ HARMLESS_UNDO = Task(
                 ),
             ],
             seeds=range(2),
+            real=True,
         ),
         Trial(
             nothing_charged,
@@ -428,7 +429,7 @@ async def order(
         "Shipping": careful.Shipping(vans=vans),
         "Notification": careful.Notification,
     } | {service.__name__: service for service in instead}
-    async with Lab(orchestrator, *services.values(), faults=faults, simulate=seed) as lab:
+    async with Lab(orchestrator, *services.values(), faults=faults, **where(seed)) as lab:
         with suppress(CommandFailed):
             await lab.call(
                 orchestrator.place_order, order_id="o-1", amount=AMOUNT, timeout_seconds=120
@@ -881,7 +882,7 @@ class Order(careful.Order):
 
 
 async def placed(services: list[Any], seed: int, *orders: int, faults: Any = ()) -> Lab:
-    async with Lab(*services, faults=faults, simulate=seed) as lab:
+    async with Lab(*services, faults=faults, **where(seed)) as lab:
         for number in orders:
             await lab.publish(OrderPlaced(order_id=f"o-{number}", amount=AMOUNT))
         await lab.quiet(at_most_messages=200)
@@ -1020,6 +1021,7 @@ OWNER_EVENT = Task(
                 ),
             ],
             seeds=range(5),
+            real=True,
         ),
         Trial(
             a_new_no,
@@ -1222,7 +1224,7 @@ async def customers(
         with suppress(CommandFailed):
             await lab.call(shelf.sell, order_id=order_id, timeout_seconds=30)
 
-    async with Lab(shelf(stock=stock), bank, faults=faults, simulate=seed) as lab:
+    async with Lab(shelf(stock=stock), bank, faults=faults, **where(seed)) as lab:
         for group in groups:
             await asyncio.gather(*map(sell, group))
         await lab.quiet(at_most_messages=100)
@@ -1314,6 +1316,7 @@ PENDING = Task(
                 ),
             ],
             seeds=range(30),
+            real=True,
         ),
         Trial(
             three_for_two,

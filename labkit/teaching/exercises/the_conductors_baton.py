@@ -16,7 +16,7 @@ from labkit.system.errors import CommandFailed, LabError
 from labkit.system.faults import Fault, slow
 from labkit.system.message import Message
 from labkit.system.service import Command, Service, command, name_of
-from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer
+from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer, where
 
 AMOUNTS = {"o-1": 129_900, "o-2": 4_500, "o-3": 89_000}
 STEPS = ("Payment.charge", "Inventory.reserve", "Shipping.ship")
@@ -43,7 +43,7 @@ async def orders(
     amounts: Mapping[str, int] = AMOUNTS,
 ) -> Lab:
     place_order = told(orchestrator, "place_order")
-    async with Lab(orchestrator, *workers, faults=faults, simulate=seed) as lab:
+    async with Lab(orchestrator, *workers, faults=faults, **where(seed)) as lab:
         for order_id, amount in amounts.items():
             with suppress(CommandFailed):
                 await lab.call(place_order, order_id=order_id, amount=amount, timeout_seconds=60)
@@ -187,6 +187,7 @@ WRITE_THE_ORCHESTRATOR = Task(
                 ),
                 PARCELS,
             ],
+            real=True,
         )
     ],
     hints=[
@@ -355,7 +356,7 @@ async def a_slow_day(answers: Answers, seed: int) -> Lab:
     customer = Customer(told(orchestrator, "place_order"), told(orchestrator, "where_is"))
     late = [slow(worker, seconds=WORK_SECONDS) for worker in (Payment, Inventory, Shipping)]
     shop = [orchestrator, customer, Payment, Inventory, Shipping]
-    async with Lab(*shop, faults=late, simulate=seed) as lab:
+    async with Lab(*shop, faults=late, **where(seed)) as lab:
         await lab.call(Customer.shop, timeout_seconds=200)
         await lab.quiet(at_most_messages=200)
     return lab
@@ -365,7 +366,7 @@ async def a_refusal(answers: Answers, seed: int) -> Lab:
     orchestrator = answers.InformedOrchestrator
     customer = Customer(told(orchestrator, "place_order"), told(orchestrator, "where_is"))
     async with Lab(
-        orchestrator, customer, Payment, Inventory, Shipping(vans=0), simulate=seed
+        orchestrator, customer, Payment, Inventory, Shipping(vans=0), **where(seed)
     ) as lab:
         await lab.call(Customer.shop_once, timeout_seconds=200)
         await lab.quiet(at_most_messages=100)
@@ -473,6 +474,7 @@ WHERE_IS_O_7 = Task(
                 ),
             ],
             seeds=range(3),
+            real=True,
         ),
     ],
     hints=[
@@ -782,6 +784,7 @@ UNDO_IN_REVERSE = Task(
                 ),
             ],
             seeds=range(4),
+            real=True,
         ),
         Trial(
             no_guitar,

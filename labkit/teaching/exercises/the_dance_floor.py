@@ -12,7 +12,7 @@ from labkit.shop import Inventory, Notification, Order, Shipping
 from labkit.system.faults import Fault, before_effect
 from labkit.system.message import Event, Message, did_you_mean
 from labkit.system.service import Service, command, on
-from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer
+from labkit.teaching.task import Answers, Claim, Task, Trial, WrongAnswer, where
 
 CARD, ADDRESS = "4000 0012 3456 7899", "Elm Street 12"
 NEVER = float("inf")
@@ -72,7 +72,7 @@ PRICES = {"o-1": (129_900, "EUR"), "o-2": (4_500, "USD"), "o-3": (89_000, "EUR")
 
 async def three_orders(answers: Answers, seed: int, *faults: Fault) -> Lab:
     services = answers.Payment, Accounting, Inventory
-    async with Lab(*services, faults=faults, simulate=seed) as lab:
+    async with Lab(*services, faults=faults, **where(seed)) as lab:
         for order_id, (amount, currency) in PRICES.items():
             await lab.publish(
                 OrderPlaced(
@@ -171,6 +171,7 @@ REACT_AND_PUBLISH = Task(
                 ),
             ],
             seeds=range(3),
+            real=True,
         ),
         Trial(
             a_death_before_the_charge,
@@ -367,7 +368,7 @@ class Payment(Service):
 
 async def a_shop_with_three_guitars(answers: Answers, seed: int) -> Lab:
     staff = Payment, Notification, Inventory(stock=3), Shipping, Order
-    async with Lab(*staff, answers.Loyalty, simulate=seed) as lab:
+    async with Lab(*staff, answers.Loyalty, **where(seed)) as lab:
         for number in range(1, 6):
             await lab.publish(OrderPlaced(order_id=f"o-{number}", amount=129_900))
         await lab.quiet(at_most_messages=MOST_MESSAGES)
@@ -466,6 +467,7 @@ LOYALTY_JOINS = Task(
                 ),
             ],
             seeds=range(4),
+            real=True,
         )
     ],
     hints=[
@@ -817,7 +819,7 @@ CUSTOMERS = {"o-1": 129_900, "o-2": 0, "o-3": 1}
 
 
 async def gifts_alone(answers: Answers, seed: int, *more: type[Service]) -> Lab:
-    async with Lab(answers.Gifts, Packing, *more, simulate=seed) as lab:
+    async with Lab(answers.Gifts, Packing, *more, **where(seed)) as lab:
         for order_id, amount in CUSTOMERS.items():
             await lab.publish(OrderPlaced(order_id=order_id, amount=amount))
         await lab.quiet(at_most_messages=MOST_MESSAGES)
@@ -900,6 +902,7 @@ LOOP_GUARD = Task(
                 "how many rounds your guard lets pass. The first gift of a gift is one too many"
             ),
             seeds=range(3),
+            real=True,
         ),
         Trial(
             gifts_and_stickers,
