@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from labkit.system.errors import LabError
 from labkit.teaching import progress
 from labkit.teaching.judge import Outcome, judge
+from labkit.teaching.starter import MARKS
 from labkit.teaching.task import Answers, Task, task_of
 
 _last: dict[str, Outcome] = {}
@@ -60,14 +63,24 @@ def look(id: str) -> Any:
 
 
 def solution(id: str, *, give_up: bool = False) -> None:
-    """Print what to take along from a task that you have passed."""
+    """Print the course's own answer to a task that you have passed, and what to take along."""
     task = task_of(id)
     if not give_up and not progress.passed(id):
         raise LabError(
             f'{id} is not passed yet. `hint("{id}")` helps, and `solution("{id}", give_up=True)` '
             "tells all the same."
         )
-    print(task.why)
+    others = f"{len(task.others) + 1} answers of different shape are known to pass. "
+    print(f"{others if task.others else ''}The course's own:\n\n{_own_answer(id)}\n\n{task.why}")
+
+
+def _own_answer(id: str) -> str:
+    """The answer in the solution notebook, in the folder beside that of the exercises."""
+    for path in sorted(Path.cwd().parent.glob("solutions/*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell.get("id") == id:
+                return MARKS.sub("", "".join(cell["source"])).strip()
+    return "(It stands in the folder solutions/ of the course.)"
 
 
 def _names(task: Task) -> dict[str, object]:

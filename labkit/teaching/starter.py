@@ -10,6 +10,7 @@ NotebookNode = Any  # nbformat's, which has no types
 ANSWER = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION$.*?^[ \t]*### END SOLUTION$", re.DOTALL | re.MULTILINE
 )
+MARKS = re.compile(r"(?m)^[ \t]*### (?:BEGIN|END) SOLUTION\n?")
 # What nbgrader puts in its place; labkit's checks know by it that nothing was tried yet.
 STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
 CHECK = re.compile(r'^check\("([^"]+)"\)$')

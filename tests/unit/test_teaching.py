@@ -252,6 +252,15 @@ def test_the_solution_is_told_when_it_is_passed_or_given_up(ring, capsys):
     assert capsys.readouterr().out.count("Bells ring.") == 2
 
 
+def test_the_solution_shows_the_courses_own_answer_without_its_marks(monkeypatch, capsys):
+    monkeypatch.chdir(Path(__file__).parent.parent.parent / "exercises")
+    notebook.solution("charge-once", give_up=True)
+    shown = capsys.readouterr().out
+    assert "once=self.idempotency_key" in shown
+    assert "SOLUTION" not in shown
+    assert "The key names the wish" in shown
+
+
 def test_what_was_passed_once_stays_passed_and_a_spoilt_file_is_no_error(tmp_path):
     progress.note("a", "passed", tmp_path)
     progress.note("a", "wrong", tmp_path)
