@@ -292,11 +292,12 @@ class Service:
             )
         data = command.arguments(arguments).model_dump(mode="json")
         wire = self._wire
-        await self._listen_for_replies()
         more = {"replyto": self.name}
         if idempotency_key is not None:
             more["idempotencykey"] = str(idempotency_key)
+        # Said before it waits for anything: so what is asked at once is numbered as it was asked.
         message = self._say("command", command.message_type, data, **more)
+        await self._listen_for_replies()
         answer = self._waiting[message.id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout_seconds):

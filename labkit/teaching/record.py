@@ -46,7 +46,7 @@ def data(value: Any, deep: int = 0) -> Any:
 
     Plain values stay what they are: numbers, texts, True, False, None, and tuples, lists, sets and
     mappings of them. So do messages, and the models and dataclasses that labkit or an exercise has
-    defined. A lab, or what has a trace and a ledger as it has, becomes a `Record`. What is of a
+    defined, traces and ledgers. A lab, or what has both as it has, becomes a `Record`. What is of a
     learner's own making loses its class: a model or a dataclass becomes a mapping, a class its
     name, all else its repr.
     """
@@ -58,7 +58,7 @@ def data(value: Any, deep: int = 0) -> Any:
         if isinstance(value, like):
             return plain(value)
     kind, inner = _opened(value)
-    if kind in ("trace", "run", "other") or isinstance(inner, str):
+    if kind in ("trace", "ledger", "run", "other") or isinstance(inner, str):
         return {KIND: kind, OF: inner}
     if kind == "mapping":
         return {KIND: kind, OF: [[data(k, deep + 1), data(v, deep + 1)] for k, v in inner.items()]}
@@ -80,6 +80,8 @@ def value(data: Any) -> Any:
         return of
     if kind in ("trace", "run"):
         return _run(of)
+    if kind == "ledger":
+        return Ledger(Entry(**row) for row in of)
     made = _ours(kind)
     if made is not None and issubclass(made, BaseModel):
         return made.model_validate_json(of)
@@ -102,6 +104,10 @@ def is_run(value: Any) -> bool:
 def _opened(value: Any) -> tuple[str, Any]:
     """What kind of thing it is, and what it is made of."""
     name = f"{type(value).__module__}:{type(value).__qualname__}"
+    if isinstance(value, Record):
+        return "run", _moments(value.trace) | _effects(value)
+    if isinstance(value, Ledger):
+        return "ledger", [asdict(entry) for entry in value]
     if isinstance(value, BaseModel):
         ours = name.startswith("labkit.")
         return (name, value.model_dump_json()) if ours else ("mapping", value.model_dump())

@@ -127,6 +127,17 @@ def test_fifty_orders_at_once_do_not_keep_out_the_replies_they_wait_for(broker):
 
 
 @on_each_broker
+def test_what_is_asked_at_once_is_numbered_as_it_was_asked(broker):
+    async def run():
+        async with Lab(*ORCHESTRA, broker=broker) as lab:
+            await asyncio.gather(*(place(lab, number) for number in range(1, 51)))
+            return await lab.quiet()
+
+    asked = asyncio.run(run()).sent(OrderOrchestrator.place_order)
+    assert {m.data["order_id"]: m.id for m in asked} == {f"o-{n}": f"you-{n}" for n in range(1, 51)}
+
+
+@on_each_broker
 def test_what_is_said_to_a_sleeper_is_kept_for_it(broker):
     async def run():
         async with Lab(*DANCERS, broker=broker) as lab:

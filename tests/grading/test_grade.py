@@ -117,6 +117,12 @@ def test_checking_a_notebook_of_ones_own_tells_by_its_exit_code(tmp_path):
     assert "Look: the two commands for one order" in result.output
 
 
+@pytest.mark.parametrize("file", sorted(ROOT.glob("solutions/*.ipynb")), ids=lambda f: f.stem)
+def test_every_solution_of_the_course_passes_as_it_does_in_its_notebook(file):
+    result = labkit("check", file)
+    assert result.exit_code == 0, result.output
+
+
 def test_a_broken_cell_costs_no_later_task_the_name_that_it_should_define(tmp_path):
     bad = hand_in(tmp_path, "bad", answered({"charge-once": "class Payment(Service:"}))
     result = labkit("check", bad)
@@ -172,3 +178,15 @@ def test_an_unknown_task_is_answered_with_a_near_one(course):
     result = labkit("reset", "charge-onse")
     assert result.exit_code == 1
     assert "did you mean charge-once" in result.output.lower()
+
+
+def test_the_benchmark_prints_a_table_and_writes_its_numbers(tmp_path, capsys, monkeypatch):
+    from benchmarks import grading
+
+    # The others take half a minute, and are no part of this package.
+    monkeypatch.setattr(grading, "nbgrader", grading.labkit)
+    monkeypatch.setattr(grading, "nbval", grading.labkit)
+    grading.main(["--quick", "--json", str(tmp_path / "numbers.json")])
+    found = json.loads((tmp_path / "numbers.json").read_text(encoding="utf-8"))
+    assert [row["case"] in capsys.readouterr().out for row in found["rows"][:1]] == [True]
+    assert len(found["rows"]) == 4
