@@ -75,7 +75,7 @@ class Trial:
 
     day: Day
     claims: Sequence[Claim]
-    seeds: Sequence[int] = range(10)
+    seeds: Sequence[int] = range(4)
     real: bool = False
 
 

@@ -46,8 +46,7 @@ def test_the_lessons_show_what_is_stored_time_after_time(time, tmp_path):
 
 
 @pytest.mark.needs("mosquitto")
-@pytest.mark.parametrize("time", ["first", "second", "third"])
-def test_the_lessons_show_the_same_on_mosquitto(time, tmp_path):
+def test_the_lessons_show_the_same_on_mosquitto(tmp_path):
     assert holds(nbval(ROOT / "lessons", "mosquitto", tmp_path))
 
 

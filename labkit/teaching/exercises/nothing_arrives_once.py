@@ -299,7 +299,7 @@ ASK_AGAIN = Task(
                     "what happens after a NoReply: four tries in all are enough here",
                 ),
             ],
-            seeds=range(8),
+            seeds=range(6),
         ),
         Trial(
             two_silences,
@@ -515,7 +515,7 @@ BOTH_ORDERS = Task(
                     "the fact that came first: who remembers it when the second one comes?",
                 )
             ],
-            seeds=range(20),
+            seeds=range(12),
             real=True,
         ),
         Trial(
