@@ -22,7 +22,7 @@ MAY_KNOW = {
     "steps": {"system"},
     "trace": {"system", "steps"},
     "views": READING | {"views"},
-    "music": READING | {"music"},
+    "music": READING | {"music", "views"},  # a score is a picture
     "occurrences": READING,
     "counterexample": READING | {"occurrences"},
     "verdict": READING | {"occurrences", "counterexample", "views"},

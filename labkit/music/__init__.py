@@ -1,0 +1,1 @@
+"""Sound and score: what one hears and reads is computed from the trace alone."""
