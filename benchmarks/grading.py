@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Row, keep, options, shown, spread, table
-from labkit.teaching.task import task_of
+from labkit.teaching.task import exercises, task_of
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOK = "06-nothing-arrives-once.ipynb"
-TASKS = ("charge-once", "ask-again", "both-orders", "the-silent-loss")
+NOTEBOOK = "01-coordinating-chaos.ipynb"
+TASKS = [task.id for task in exercises()["coordinating_chaos"]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

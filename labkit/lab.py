@@ -273,6 +273,8 @@ def _service(service: object) -> type[Service] | Service | Apart:
             f"Lab takes services and was given {service!r:.60}.\n"
             "Write `class Payment(Service):` and give the lab the class: `Lab(Payment)`."
         )
+    if service.__init__ is object.__init__:
+        return service
     try:
         inspect.signature(service).bind()
     except TypeError as error:

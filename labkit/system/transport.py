@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Protocol
 
 from labkit.system.message import Message
@@ -40,6 +41,7 @@ class Wire(Transport, Protocol):
     async def die(self) -> None: ...
 
 
+@lru_cache(4096)
 def matches(pattern: str, topic: str) -> bool:
     """Whether a subscription covers a topic (MQTT 3.1.1, section 4.7)."""
     if pattern == topic:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from labkit.system.errors import LabError
-from labkit.teaching import progress
-from labkit.teaching.judge import Outcome, judge
-from labkit.teaching.starter import MARKS
+from labkit.teaching import answer, progress
+from labkit.teaching.judge import Outcome, again, judge
 from labkit.teaching.task import Answers, Task, task_of
 
 _last: dict[str, Outcome] = {}
@@ -48,11 +45,19 @@ def hint(id: str) -> None:
 
 
 def replay(id: str) -> Any:
-    """The run that showed what was wrong, as a lab: its trace, its ledger, its card."""
-    last = _last.get(id)
-    if last is None or last.run is None:
+    """Run once more what showed the mistake, with your code as it is now; a lab, with its trace.
+
+    It is the same day under the same seed, so after a change you see what that has changed.
+    """
+    task, last = task_of(id), _last.get(id)
+    if last is None or last.run is None or last.trial is None:
         raise LabError(f'Nothing to replay: run `check("{id}")` first; a failed run is kept.')
-    return last.run
+    now = again(last, _names(task))
+    if now.run is None:
+        raise LabError(str(now))
+    if now.passed:
+        print(f'This run is as it should be now; `check("{id}")` tries all the others.')
+    return now.run
 
 
 def look(id: str) -> Any:
@@ -63,24 +68,37 @@ def look(id: str) -> Any:
 
 
 def solution(id: str, *, give_up: bool = False) -> None:
-    """Print the course's own answer to a task that you have passed, and what to take along."""
+    """Print the course's answer to a task that you have passed, where yours differs, and why."""
     task = task_of(id)
     if not give_up and not progress.passed(id):
         raise LabError(
             f'{id} is not passed yet. `hint("{id}")` helps, and `solution("{id}", give_up=True)` '
             "tells all the same."
         )
-    others = f"{len(task.others) + 1} answers of different shape are known to pass. "
-    print(f"{others if task.others else ''}The course's own:\n\n{_own_answer(id)}\n\n{task.why}")
+    if task.others:
+        print(f"{len(task.others) + 1} answers of different shape are known to pass.")
+    courses = answer.of_the_course(id)
+    print(f"The course's own:\n\n{courses or '(It stands in the folder solutions/.)'}\n")
+    own = answer.of_the_learner(task.names, _cells())
+    if own and courses:
+        print(_compared(answer.differences(own, courses)))
+    print(task.why)
 
 
-def _own_answer(id: str) -> str:
-    """The answer in the solution notebook, in the folder beside that of the exercises."""
-    for path in sorted(Path.cwd().parent.glob("solutions/*.ipynb")):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if cell.get("id") == id:
-                return MARKS.sub("", "".join(cell["source"])).strip()
-    return "(It stands in the folder solutions/ of the course.)"
+def _compared(differences: str) -> str:
+    if not differences:
+        return "Yours is the same.\n"
+    return f"Where yours differs (- yours, + the course's):\n\n{differences}\n"
+
+
+def _cells() -> list[str]:
+    """The cells that were run so far; none outside of a notebook."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return []
+    shell = get_ipython()
+    return [] if shell is None else list(shell.user_ns.get("In", ()))
 
 
 def _names(task: Task) -> dict[str, object]:

@@ -8,9 +8,9 @@ import io
 import re
 import threading
 import traceback
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import nullcontext, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,8 @@ class Outcome:
     seed: int | None = None
     run: Any = None
     verdict: Verdict | None = None
+    trial: Trial | None = None
+    real: bool = False
 
     @property
     def passed(self) -> bool:
@@ -73,13 +75,35 @@ def judge(
     task: Task, names: Mapping[str, object], *, limit_seconds: float = LIMIT_SECONDS
 ) -> Outcome:
     """Try a task with what the learner has defined; in a thread of its own, for a limited time."""
+    return _timed(task, names, _try, limit_seconds)
+
+
+def again(outcome: Outcome, names: Mapping[str, object]) -> Outcome:
+    """Try once more, under its seed, the one day of which an outcome tells."""
+    trial, seed, real = outcome.trial, outcome.seed, outcome.real
+    assert trial is not None
+    assert seed is not None
+
+    async def day(task: Task, answers: Answers) -> Outcome:
+        with on_a_broker() if real else nullcontext():
+            return await _try_once(task, trial, answers, seed)
+
+    return _timed(outcome.task, names, day, LIMIT_SECONDS)
+
+
+def _timed(
+    task: Task,
+    names: Mapping[str, object],
+    trying: Callable[[Task, Answers], Coroutine[Any, Any, Outcome]],
+    limit_seconds: float,
+) -> Outcome:
     if (absent := missing(task, names)) is not None:
         return absent
     found: list[Outcome] = []
 
     def work() -> None:
         with suppress(TooSlow):
-            found.append(asyncio.run(_try(task, Answers(names))))
+            found.append(asyncio.run(trying(task, Answers(names))))
 
     # A handler may print or complain; nbgrader takes any word on stderr for a failure.
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -110,12 +134,14 @@ async def _try(task: Task, answers: Answers) -> Outcome:
         for trial in task.trials:
             if trial.real and outcome.passed:
                 outcome = await _try_once(task, trial, answers, trial.seeds[0])
+                outcome = replace(outcome, real=True)
     return outcome
 
 
 async def _try_once(task: Task, trial: Trial, answers: Answers, seed: int) -> Outcome:
     run = await live(task, trial, answers, seed)
-    return run if isinstance(run, Outcome) else weigh(task, trial, run, seed)
+    outcome = run if isinstance(run, Outcome) else weigh(task, trial, run, seed)
+    return replace(outcome, trial=trial)
 
 
 async def live(task: Task, trial: Trial, answers: Answers, seed: int) -> Any:

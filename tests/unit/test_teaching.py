@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from labkit import Event, Lab, LabError, Service, command, exactly_once, on
+from labkit.teaching import answer, progress
 from labkit.teaching import check as notebook
-from labkit.teaching import progress
 from labkit.teaching.judge import judge
 from labkit.teaching.task import Claim, Task, Trial, WrongAnswer, task_of, where
 
@@ -232,6 +232,46 @@ def test_a_failed_run_can_be_looked_at_again(ring):
     with pytest.raises(notebook.CheckFailed):
         notebook.check("ring-once")
     assert len(notebook.replay("ring-once").trace.sent(Rang)) == 1
+
+
+def test_a_replay_runs_what_is_defined_now(ring, capsys):
+    ring["Bell"] = DeafBell
+    with pytest.raises(notebook.CheckFailed):
+        notebook.check("ring-once")
+    assert notebook.replay("ring-once").ledger.entries == []
+    ring["Bell"] = Bell
+    assert notebook.replay("ring-once").ledger.count("Bell", "heard") == 1
+    assert "as it should be now" in capsys.readouterr().out
+    ring["Bell"] = 42
+    with pytest.raises(LabError, match="Lab takes services and was given 42"):
+        notebook.replay("ring-once")
+    assert json.loads(Path(progress.FILE).read_text())["ring-once"]["state"] == "tried"
+
+
+def test_a_solution_shows_where_ones_own_differs(ring, monkeypatch, capsys):
+    mine = 'Bell = "ding"\nloud = True  # very'
+    monkeypatch.setattr(notebook, "_cells", lambda: ["Bell = 1", mine, "%load_ext x", "other = 2"])
+    monkeypatch.setattr(answer, "of_the_course", lambda id: "Bell = 'ding'\n\nloud = False")
+    notebook.solution("ring-once", give_up=True)
+    shown = capsys.readouterr().out
+    assert "  ⋮\n Bell = 'ding'\n-loud = True\n+loud = False\n" in shown
+    assert shown.endswith("Bells ring.\n")
+    monkeypatch.setattr(answer, "of_the_course", lambda id: 'Bell=("ding")\nloud = True')
+    notebook.solution("ring-once", give_up=True)
+    assert "Yours is the same." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("class A:\n    b = 1", {"A"}),
+        ("def a(): ...\nasync def b(): ...", {"a", "b"}),
+        ("a = b, c = 1, 2\nd: int = 3", {"a", "b", "c", "d"}),
+    ],
+)
+def test_an_answer_is_found_by_what_it_defines(cell, found):
+    assert answer.of_the_learner(sorted(found), ["x = 1", cell]) == cell
+    assert answer.of_the_learner([*found, "x"], ["x = 1", cell]) == ""
 
 
 def test_one_may_look_before_one_is_judged(ring, capsys):

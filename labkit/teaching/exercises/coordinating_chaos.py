@@ -468,7 +468,7 @@ ORDERS_THAT_WORKED = Task(
                     what_else_was_measured,
                 ),
             ],
-            seeds=range(6),
+            seeds=range(3),
         ),
         Trial(
             a_good_day,
@@ -782,7 +782,7 @@ NINETY_FIVE = Task(
                     which_order_was_taken,
                 ),
             ],
-            seeds=range(len(HANDMADE) + 2),
+            seeds=range(len(HANDMADE) + 1),
         )
     ],
     hints=[
