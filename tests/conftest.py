@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     counts = item.config.stash[left_out]
     counts[missing] = counts.get(missing, 0) + 1
     pytest.skip(f"{missing} is not installed")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (told := getattr(session.config, "workeroutput", None)) is not None:
+        told["left_out"] = session.config.stash[left_out]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of pytest-xdist has left out is told by the one that prints."""
+    counts = node.config.stash[left_out]
+    for missing, count in getattr(node, "workeroutput", {}).get("left_out", {}).items():
+        counts[missing] = counts.get(missing, 0) + count
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -44,7 +44,7 @@ def a_run() -> Lab:
         OrderPlaced(order_id="o", amount=3),
         Entry("Payment", "charged", "o-1", 3),
     ],
-    ids=repr,
+    ids=lambda thing: type(thing).__name__,  # the repr of a set has no fixed order
 )
 def test_plain_values_and_the_courses_own_stay_what_they_are(thing):
     assert crossed(thing) == thing

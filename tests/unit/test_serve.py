@@ -70,6 +70,8 @@ def shop(tmp_path, broker: Address) -> str:
 
 
 def serve(folder, *arguments: str, broker: str = "") -> subprocess.Popen[str]:
+    # A shell starts its background jobs deaf to Ctrl-C, and their children with them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "labkit", "serve", *arguments],
         cwd=folder,
