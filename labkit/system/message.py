@@ -131,7 +131,7 @@ def say(
         kind=kind,
         correlationid=story,
         causationid=cause.id if cause else None,
-        traceparent=f"00-{_digest(story, 16)}-{_digest(id, 8)}-01",
+        traceparent=_traceparent(story, id),
         replyto=replyto,
         reason=reason,
         idempotencykey=idempotencykey,
@@ -139,10 +139,19 @@ def say(
     )
 
 
-def status(name: str, state: str, nth: str) -> Message:
+def status(name: str, state: str, nth: str, time: str | None = None) -> Message:
     """That a participant is `online` or `offline`, for the broker to retain."""
-    told = say("status", "Status", name, state, nth=0)
-    return told.model_copy(update={"id": f"{name}-{state}-{nth}"})
+    story = f"{name}-0"
+    return Message(
+        id=f"{name}-{state}-{nth}",
+        source=f"/{name}",
+        type="Status",
+        time=time or datetime.now(UTC).isoformat(),
+        kind="status",
+        correlationid=story,
+        traceparent=_traceparent(story, story),
+        data=state,
+    )
 
 
 def read(topic: str, payload: bytes) -> Message:
@@ -250,6 +259,11 @@ def _unreadable(topic: str, payload: bytes, reason: str) -> Message:
 
 def _start(payload: bytes) -> str:
     return payload[:80].decode(errors="replace") + ("…" if len(payload) > 80 else "")
+
+
+def _traceparent(story: str, id: str) -> str:
+    """As the W3C's Trace Context, level 1, has it: one trace a story, one span a message."""
+    return f"00-{_digest(story, 16)}-{_digest(id, 8)}-01"
 
 
 def _digest(text: str, size: int) -> str:

@@ -176,8 +176,8 @@ class Simulation:
     def announce(self, session: Session, state: str) -> None:
         """Tell all who want to know, and each who will, that a participant comes or goes."""
         session.announced += 1
-        told = status(session.name, state, f"{session.announced}")
-        topic, told = f"status/{session.name}", told.model_copy(update={"time": self.now()})
+        topic = f"status/{session.name}"
+        told = status(session.name, state, f"{session.announced}", self.now())
         self._retained[topic] = told
         self._spread(topic, told, session.name)
 

@@ -219,7 +219,7 @@ FIND_THE_ORPHANS = Task(
                     "the lines of that order, one by one: what does each of them do to your sum?",
                 ),
             ],
-            seeds=range(4),
+            seeds=range(2),
             real=True,
         ),
     ],
@@ -468,7 +468,7 @@ ORDERS_THAT_WORKED = Task(
                     what_else_was_measured,
                 ),
             ],
-            seeds=range(3),
+            seeds=range(2),
         ),
         Trial(
             a_good_day,
@@ -703,13 +703,13 @@ def availability(shares):
 
 
 async def a_slow_carrier(seed: int) -> list[float]:
-    """The times of forty orders, of which a few wait for the carrier; in no order."""
+    """The times of twenty orders, of which a few wait for the carrier; in no order."""
     async with shop_with(slow(Shipping, seconds=2, chance=0.15), seed=seed) as lab:
-        for nth in range(1, 41):
+        for nth in range(1, 21):
             await click(lab, f"o-{nth}")
         await lab.quiet()
     times = [1000 * seconds for seconds in _seconds(lab.trace).values()]
-    return [times[nth * 7 % 40] for nth in range(40)]
+    return [times[nth * 7 % 20] for nth in range(20)]
 
 
 def _seconds(trace: Trace) -> dict[str, float]:
