@@ -24,6 +24,7 @@ In the order in which a value meets them:
     Bet               what you expect before you look                    teaching/bet.py
     check, hint, look, replay, solution, CheckFailed
                       what an exercise calls                             teaching/check.py
+    progress          which tasks are passed                             teaching/progress.py
     LabError, BadMessage, BrokerError, CommandFailed, NoReply, NotAService, Refused, Unavailable
                       what can be raised, each with what to do next      system/errors.py
 
@@ -85,6 +86,7 @@ _HOME = {
     "labkit.system.service": ["Service", "command", "on"],
     "labkit.teaching.bet": ["Bet"],
     "labkit.teaching.check": ["CheckFailed", "check", "hint", "look", "replay", "solution"],
+    "labkit.teaching.progress": ["progress"],
     "labkit.trace": ["Trace"],
     "labkit.views.card": ["Card", "side_by_side"],
     "labkit.views.sequence": ["sequence"],
@@ -147,6 +149,7 @@ if TYPE_CHECKING:
     from labkit.teaching.check import look as look
     from labkit.teaching.check import replay as replay
     from labkit.teaching.check import solution as solution
+    from labkit.teaching.progress import progress as progress
     from labkit.trace import Trace as Trace
     from labkit.views.card import Card as Card
     from labkit.views.card import side_by_side as side_by_side

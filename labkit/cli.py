@@ -195,19 +195,9 @@ def check(notebook: Path) -> None:
 @main.command()
 def progress() -> None:
     """Show which tasks are passed, exercise by exercise."""
-    from labkit.grading.classroom import tasks_of
-    from labkit.teaching.progress import read
+    from labkit.teaching.progress import progress
 
-    root = course_root()
-    known = read(root / "exercises") | read()
-    signs = {"passed": "✔ passed", "tried": "✘ not yet", None: "… not tried"}
-    for name, cells in exercises_of(root).items():
-        tasks = tasks_of(cells)
-        states = [known.get(task.id, {}).get("state") for task in tasks]
-        points = sum(t.points for t, s in zip(tasks, states, strict=True) if s == "passed")
-        click.echo(f"{name}: {points} of {sum(task.points for task in tasks)} points")
-        for task, state in zip(tasks, states, strict=True):
-            click.echo(f"  {signs.get(state, signs[None]):11}  {task.id}: {task.title}")
+    click.echo(repr(progress(course_root())))
 
 
 @main.command()

@@ -364,3 +364,22 @@ def test_what_passes_in_memory_alone_does_not_pass():
     also_real = replace(task, trials=[replace(task.trials[0], real=True)])
     assert judge(also_real, {"Bell": DreamingBell}).kind == "wrong"
     assert judge(also_real, {"Bell": Bell}).passed
+
+
+def test_progress_is_shown_in_a_notebook_as_a_table_with_links(tmp_path, monkeypatch):
+    for folder in ("exercises", "lessons"):
+        (tmp_path / folder).mkdir()
+    cells = [{"source": ['check("charge-once")']}, {"source": ["x = 1"]}]
+    (tmp_path / "exercises" / "06-b.ipynb").write_text(json.dumps({"cells": cells}))
+    progress.note("charge-once", "passed", tmp_path / "exercises")
+    monkeypatch.chdir(tmp_path / "lessons")
+    shown = progress.progress()
+    assert repr(shown).splitlines()[0] == "06-b: 2 of 2 points"
+    assert '<a href="../exercises/06-b.ipynb">06-b</a>' in shown._repr_html_()
+    assert "✔</span>" in shown._repr_html_()
+
+
+def test_progress_without_a_course_says_where_to_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LabError, match="Go to your copy of the course"):
+        progress.progress()
