@@ -45,6 +45,7 @@ def examine() -> Iterator[Finding]:
     yield from old_name()
     yield round_trip()
     yield mosquitto()
+    yield sound()
     yield jupyterlab()
     yield kernel()
     yield course()
@@ -128,6 +129,14 @@ def mosquitto() -> Finding:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     found = shutil.which("mosquitto", path=path)
     return Finding(f"Mosquitto: {found or 'not installed, and not needed'}", needed=bool(found))
+
+
+def sound() -> Finding:
+    try:
+        found = f"NumPy {metadata.version('numpy')}"
+    except metadata.PackageNotFoundError:
+        found = f'NumPy is not installed; to hear recordings: {INSTALL} "{DISTRIBUTION}[sound]"'
+    return Finding(f"sound: {found}", needed=" is not " not in found)
 
 
 def jupyterlab() -> Finding:

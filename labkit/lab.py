@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from labkit.music.listening import listen
 from labkit.running import Running
 from labkit.system.broker import Address, Broker, broker_for
 from labkit.system.errors import LabError, NotAService
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
-Trace.drawn_by = sequence
+Trace.drawn_by, Trace.heard_by = sequence, listen
 
 
 class Lab:

@@ -85,10 +85,16 @@ def in_logical_order(moments: Iterable[Moment]) -> list[Step | Mark]:
     own: what it says comes after what it received, and nothing else orders two handlings. So two
     runs which differ only in timing have the same steps (Lamport 1978).
     """
+    return [entry for _, entry in at_logical_times(moments)]
+
+
+def at_logical_times(moments: Iterable[Moment]) -> list[tuple[int, Step | Mark]]:
+    """The same, each with its logical time; what is concurrent may have the same one."""
     order = _Order()
     for moment in moments:
         order.take(moment)
-    return [entry for _, entry in sorted(order.placed(), key=lambda pair: pair[0])]
+    placed = sorted(order.placed(), key=lambda pair: pair[0])
+    return [(place[0], entry) for place, entry in placed]
 
 
 class _Order:

@@ -24,6 +24,7 @@ class Trace:
     """
 
     drawn_by: ClassVar[Callable[[Trace], Any] | None] = None
+    heard_by: ClassVar[Callable[[Trace], Any] | None] = None
 
     def __init__(self, moments: Iterable[Moment] = ()) -> None:
         self.moments = list(moments)
@@ -130,6 +131,15 @@ class Trace:
     def table(self) -> Table:
         """The run as a table: number, who, what, to whom, because of which."""
         return Table(self.steps())
+
+    def listen(self) -> Any:
+        """The run as music: services are instruments, messages are notes, what is lost is a rest.
+
+        Raises LabError where nothing has been said yet.
+        """
+        if Trace.heard_by is None:
+            raise LabError("Nobody can play this trace yet: `from labkit import Lab` first.")
+        return Trace.heard_by(self)
 
     def __repr__(self) -> str:
         return self.text() or "The trace is empty: nothing has been said yet."

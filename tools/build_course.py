@@ -37,6 +37,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 FOLDERS = ("lessons", "exercises", "solutions")
+SOUND = "data:audio"  # megabytes of it
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -228,6 +229,8 @@ def run_cell(client: "NotebookClient", cell: NotebookNode, index: int, name: str
         raised = any(output.output_type == "error" for output in cell.outputs)
         if "raises-exception" in tags(cell) and not raised:
             raise Stopped(f"{where} is tagged raises-exception, but raised nothing")
+        if any(SOUND in str(output.get("data", "")) for output in cell.outputs):
+            raise Stopped(f"{where} would store its sound: show it with labkit.music.recording")
         cell.metadata.pop("execution", None)
         cell.outputs = [] if "timing" in tags(cell) else tidy(cell.outputs)
 

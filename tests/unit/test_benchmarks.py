@@ -11,6 +11,7 @@ import pytest
     [
         pytest.param("bus", {"bare aiomqtt", "labkit"}, marks=pytest.mark.needs("mosquitto")),
         ("simulation", {"judged", "judged, time-outs of 30 s", "choreographed"}),
+        ("sound", {"a band's 16 bars", "violins", "drums"}),
         ("start", {"bare Python", "import labkit"}),
         ("trace", {"why", "sequence diagram (the first 60)"}),
     ],

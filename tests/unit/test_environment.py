@@ -69,7 +69,7 @@ def test_no_package_is_asked_for_by_its_former_name():
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("labkit", ("sound", "score", "charts")), ("tests", ("test",)), ("tools", ("test",))],
+    [("labkit", ("sound", "score", "charts")), ("tests", ("test", "sound")), ("tools", ("test",))],
 )
 def test_what_is_imported_is_asked_for(folder, extras):
     allowed = {name.lower() for name in asked_for(*extras)}

@@ -45,7 +45,8 @@ ONLY_IN = {
     "paho": {"system/mqtt.py"},
     "amqtt": {"system/embedded.py"},
     "cloudpickle": {"system/process.py"},
-    "numpy": {"music/synth.py"},
+    "numpy": {"music/synth.py", "music/instruments.py"},
+    "mido": {"music/midi.py"},
     "sqlite3": {"system/books.py"},
 }
 HEAVY = {"numpy", "pandas", "nbformat", "matplotlib", "IPython", "amqtt", "cloudpickle", "sqlite3"}
