@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ HOW_TO_INSTALL = {
     "mosquitto_sub": MOSQUITTO.format("mosquitto-clients"),
     "chromium": "apt install chromium (Debian, Ubuntu), brew install --cask chromium (macOS), "
     "or name one in LABKIT_CHROMIUM",
+    "rabbitmq-server": "apt install rabbitmq-server (Debian, Ubuntu), brew install rabbitmq",
+    "nats-server": "apt install nats-server (Debian, Ubuntu), brew install nats-server (macOS)",
+    "node": "apt install nodejs (Debian, Ubuntu), brew install node (macOS)",
+    "@asyncapi/parser": "npm ci --prefix tests/asyncapi",
 }
 
 left_out = pytest.StashKey[dict[str, int]]()
@@ -28,6 +33,9 @@ left_out = pytest.StashKey[dict[str, int]]()
 
 def find(program: str) -> str | None:
     """The path of a program, or None where it is not installed."""
+    if program == "@asyncapi/parser":
+        folder = Path(__file__).parent / "asyncapi" / "node_modules" / program
+        return str(folder) if folder.is_dir() else None
     names: tuple[str, ...] = (program,)
     if program == "chromium":
         named = os.environ.get("LABKIT_CHROMIUM")

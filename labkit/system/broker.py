@@ -115,13 +115,23 @@ def broker_for(which: str | Broker | None = None) -> Broker:
         from labkit.system.mosquitto import Mosquitto
 
         return Mosquitto()
+    if wanted == "rabbitmq":
+        from labkit.system.rabbitmq import RabbitMQ
+
+        return RabbitMQ()
+    if wanted == "nats":
+        from labkit.system.nats import Nats
+
+        return Nats()
     if isinstance(wanted, str) and "://" in wanted:
         return Elsewhere(wanted)
     source = " (from LABKIT_BROKER)" if which is None else ""
     raise BrokerError(
-        f"No broker is called {wanted!r}{source}. There are three:\n"
+        f"No broker is called {wanted!r}{source}. There are:\n"
         '  "embedded"      the lab\'s own; also what you get when you leave out `broker=`\n'
         '  "mosquitto"     Mosquitto, started for this lab; it has to be installed\n'
+        '  "rabbitmq"      RabbitMQ with its MQTT plug-in, likewise\n'
+        '  "nats"          NATS with its MQTT, likewise\n'
         f'  "mqtt://…"      one that is running: {FORM}'
     )
 

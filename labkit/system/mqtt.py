@@ -24,6 +24,7 @@ from labkit.system.message import status as status_of
 from labkit.system.transport import Deliver, matches
 
 PATIENCE_SECONDS = 20.0
+REFUSED = 0x80  # a return code of a SUBACK (MQTT 3.1.1, section 3.9.3)
 KEEP_ALIVE_SECONDS = 30
 # A library's log: silent, unless somebody listens.
 LOGGER = logging.getLogger("labkit.mqtt")
@@ -147,8 +148,7 @@ class Connection:
         """Before `open` it is only noted: what waits in the session needs its receiver."""
         self._subscriptions.append((topic, deliver))
         if self._supervisor is not None:
-            client = await self._now_connected()
-            await client.subscribe(self._address.topic(topic), qos=1)
+            await self._subscribe(await self._now_connected(), topic)
 
     async def unsubscribe(self, topic: str) -> None:
         self._subscriptions = [kept for kept in self._subscriptions if kept[0] != topic]
@@ -223,11 +223,21 @@ class Connection:
     async def _resume(self, client: aiomqtt.Client) -> None:
         self._client = client  # from here on it can be cut off
         for topic, _ in self._subscriptions:
-            await client.subscribe(self._address.topic(topic), qos=1)
+            await self._subscribe(client, topic)
         if self._status:
             await self._announce(client, "online")
         self._known = True
         self._connected.set()
+
+    async def _subscribe(self, client: aiomqtt.Client, topic: str) -> None:
+        granted = await client.subscribe(self._address.topic(topic), qos=1)
+        codes = [code if isinstance(code, int) else code.value for code in granted]
+        if any(code >= REFUSED for code in codes):
+            raise BrokerError(
+                f"The broker at {self._address.url} forbids {self._identifier} to hear {topic}.\n"
+                "Ask whoever runs it for the right to subscribe, or leave out `broker=` to use the "
+                "lab's own."
+            )
 
     async def _announce(self, client: aiomqtt.Client, state: str) -> None:
         if self._status:
@@ -321,6 +331,8 @@ class Connection:
 
     def _no_way_in(self, error: Exception) -> BrokerError:
         where = self._address.url
+        if isinstance(error, BrokerError):
+            return error
         if isinstance(error, MqttConnectError):
             return BrokerError(
                 f"The broker at {where} refused {self._identifier} ({error}).\n"

@@ -207,7 +207,7 @@ def test_a_missing_mosquitto_says_how_to_install_it(
 ) -> None:
     monkeypatch.delenv("LABKIT_MOSQUITTO", raising=False)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(mosquitto_module, "FOLDERS", ())
+    monkeypatch.setattr(mosquitto_module, "PLACES", ("mosquitto",))
     with pytest.raises(
         LabError, match=r"apt(.|\n)*brew(.|\n)*winget(.|\n)*conda(.|\n)*leave out `broker=`"
     ):
@@ -248,7 +248,10 @@ def test_amqtt_is_imported_only_where_an_embedded_broker_is_wanted() -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "name"),
-    [("embedded", "embedded"), ("mosquitto", "mosquitto"), ("mqtt://broker.example", "elsewhere")],
+    [
+        *((name, name) for name in ("embedded", "mosquitto", "rabbitmq", "nats")),
+        ("mqtt://broker.example", "elsewhere"),
+    ],
 )
 def test_a_broker_goes_by_its_name_or_its_url(
     wanted: str, name: str, monkeypatch: pytest.MonkeyPatch

@@ -32,9 +32,13 @@ MAY_KNOW = {
     "wiretap": {"system"},
     "running": READING | {"wiretap"},
     "serve": READING,
+    "asyncapi": READING,
     "lab": READING | {"running", "views", "music"},
+    "coupling": READING,
+    "comparing": READING | {"lab", "shop", "views", "comparing"},
     "teaching": READING
-    | {"lab", "shop", "properties", "seven_invariants", "verdict", "views", "teaching"},
+    | {"lab", "shop", "properties", "seven_invariants", "verdict", "views", "teaching"}
+    | {"comparing", "coupling"},
     "doctor": {"labkit", "cli"},
     "grading": READING | {"labkit", "grading", "teaching"},
     "cli": {"doctor", "grading", "serve", "system", "teaching"},
@@ -42,7 +46,7 @@ MAY_KNOW = {
 }
 ONLY_IN = {
     "aiomqtt": {"system/mqtt.py"},
-    "paho": {"system/mqtt.py"},
+    "paho": {"system/mqtt.py", "system/probes.py"},
     "amqtt": {"system/embedded.py"},
     "cloudpickle": {"system/process.py"},
     "numpy": {"music/synth.py", "music/instruments.py"},
