@@ -197,12 +197,14 @@ class Luck:
 
     def strikes(self, message: Message, *what: What) -> list[Fault]:
         """Which of its faults of these kinds strike this message, this time."""
+        if not self.faults:
+            return []
         return [f for f in self.faults if f.what in what and self._strikes(f, message)]
 
     def tries_struck(self, fault: Fault, message: Message) -> int:
         """For how many tries in a row, after a first one, the service stays unavailable."""
         dice = (self._throw(fault, message, attempt) for attempt in range(1, MOST_TRIES))
-        return next((n for n, thrown in enumerate(dice, 1) if thrown >= fault.chance), MOST_TRIES)
+        return next((n for n, thrown in enumerate(dice) if thrown >= fault.chance), MOST_TRIES)
 
     def _strikes(self, fault: Fault, message: Message) -> bool:
         if not _is_meant(fault, message):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from labkit.system.ledger import Ledger, in_order
 from labkit.trace import Trace, key_of
+
+Fate = Literal["confirmed", "rejected", "stuck"]
 
 
 @dataclass(frozen=True)
@@ -30,22 +34,14 @@ class Card:
     @classmethod
     def of(cls, trace: Trace, ledger: Ledger) -> Card:
         """Count what a trace and a ledger tell."""
-        orders = in_order({key_of(message) for message in trace.sent() if key_of(message)})
-        shipped, orphaned = set(ledger.shipped()), set(ledger.orphaned())
-        ended = _ended(trace)
+        ends = Counter(fates(trace, ledger).values())
         return cls(
-            orders=len(orders),
-            confirmed=sum(order in shipped for order in orders),
-            rejected=sum(
-                order in ended and order not in shipped and order not in orphaned
-                for order in orders
-            ),
-            stuck=sum(
-                order not in shipped and (order not in ended or order in orphaned)
-                for order in orders
-            ),
+            orders=ends.total(),
+            confirmed=ends["confirmed"],
+            rejected=ends["rejected"],
+            stuck=ends["stuck"],
             doubled=len(ledger.doubled()),
-            orphaned=len(orphaned),
+            orphaned=len(ledger.orphaned()),
             messages=len(trace),
             longest_chain=_longest_chain(trace),
             times_ms=tuple(sorted(_times(trace))),
@@ -91,11 +87,26 @@ class Cards:
         return "\n".join([head, *lines])
 
 
+def fates(trace: Trace, ledger: Ledger) -> dict[str, Fate]:
+    """What became of each order, in their order."""
+    orders = in_order({key_of(message) for message in trace.sent() if key_of(message)})
+    shipped, orphaned, ended = set(ledger.shipped()), set(ledger.orphaned()), _ended(trace)
+    return {
+        order: "confirmed"
+        if order in shipped
+        else "rejected"
+        if order in ended and order not in orphaned
+        else "stuck"
+        for order in orders
+    }
+
+
 def _ended(trace: Trace) -> set[str]:
     """The orders of which somebody has said the last word: an answer, or an outcome event."""
     ends = ("OrderConfirmed", "OrderRejected")
-    answers = {m.causationid for m in trace.received(by="you") if m.kind == "reply"}
-    asked = {key_of(m) for m in trace.sent(by="you") if m.id in answers}
+    answers = {m.causationid for m in trace.received() if m.kind == "reply"}
+    # What has no cause was asked from outside: by you, or by customers.
+    asked = {key_of(m) for m in trace.sent() if m.causationid is None and m.id in answers}
     return asked | {key_of(m) for m in trace.sent() if m.type in ends}
 
 

@@ -40,7 +40,7 @@ from labkit.shop import (
 ORCHESTRA = [OrderOrchestrator, Payment, Inventory, Shipping]
 DANCERS = [Payment, Notification, Inventory, Shipping, Order]
 # What seed 7 gives, on every Python: if this changes, every stored seed means another run.
-FINGERPRINT = "d2a3a75c21b26b0a"
+FINGERPRINT = "2e47562588ee028d"
 
 
 async def tell(lab, number):
