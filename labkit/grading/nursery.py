@@ -149,6 +149,7 @@ def serve(control: socket.socket, hidden: list[str]) -> None:
                 graders.close()
                 os.chdir(folder)
                 os.environ.update(HOME=folder, TMPDIR=folder)
+                tempfile.tempdir = None  # it has remembered another one
                 contained(shell, childs, hidden, uid, alone)
             childs.close()
             socket.send_fds(control, [NEXT], [graders.fileno()])

@@ -94,6 +94,7 @@ class Process:
         self._program: subprocess.Popen[bytes] | None = None
         self._gone, self._offline, self._ready = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._expected = True
+        self._died_of: Fault | None = None
         self.busy = 0
 
     @property
@@ -103,6 +104,7 @@ class Process:
 
     async def open(self) -> None:
         """Start it; return when it listens. LabError, with its last words, where it does not."""
+        self._died_of = None
         self._gone.clear()
         self._ready.clear()
         self._offline.set()  # until the broker says that it is there
@@ -114,7 +116,10 @@ class Process:
             await asyncio.to_thread(self._send, len(letter).to_bytes(8) + letter)
             await self._until(self._ready, PATIENCE_SECONDS)
             if not self._ready.is_set():
-                raise LabError(self._did_not_start())
+                if self._died_of is None:
+                    raise LabError(self._did_not_start())
+                # A fault may strike as soon as it lives: an outbox speaks before all is ready.
+                return self._ended(self._died_of)
         except BaseException:
             await self.die()
             raise
@@ -211,11 +216,11 @@ class Process:
                 program.stdin.close()
         if program is not self._program:
             return
+        deadly, number = deaths(self._luck), code - DIED_OF
+        self._died_of = deadly[number] if 0 <= number < len(deadly) else None
         self._gone.set()
         if not self._expected:
-            deadly = deaths(self._luck)
-            number = code - DIED_OF
-            self._ended(deadly[number] if 0 <= number < len(deadly) else None)
+            self._ended(self._died_of)
 
     @property
     def _log(self) -> Path:

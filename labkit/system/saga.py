@@ -185,7 +185,16 @@ async def patiently(
     Between two tries it waits twice as long each time, give or take (*exponential back-off with
     jitter*): so a crowd of callers does not return as a crowd.
     """
+    try:
+        return await ask()  # mostly it works, and nothing needs to be prepared for a second try
+    except CommandFailed as error:
+        failed: list[CommandFailed] = [error]
     from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+    async def first_or_again() -> R:
+        if failed:
+            raise failed.pop()
+        return await ask()
 
     backoff = wait_exponential(wait_seconds)
     again = AsyncRetrying(
@@ -195,7 +204,7 @@ async def patiently(
         retry=retry_if_exception(_may_pass),
         reraise=True,
     )
-    return await again(ask)
+    return await again(first_or_again)
 
 
 def _may_pass(error: BaseException) -> bool:

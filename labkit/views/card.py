@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from labkit.system.ledger import Ledger, in_order
+from labkit.system.message import Message
 from labkit.trace import Trace, key_of
 
 Fate = Literal["confirmed", "rejected", "stuck"]
@@ -89,8 +90,10 @@ class Cards:
 
 def fates(trace: Trace, ledger: Ledger) -> dict[str, Fate]:
     """What became of each order, in their order."""
-    orders = in_order({key_of(message) for message in trace.sent() if key_of(message)})
-    shipped, orphaned, ended = set(ledger.shipped()), set(ledger.orphaned()), _ended(trace)
+    keyed = [(key_of(message), message) for message in trace.sent()]
+    orders = in_order({key for key, _ in keyed if key})
+    shipped, orphaned = set(ledger.shipped()), set(ledger.orphaned())
+    ended = _ended(trace, keyed)
     return {
         order: "confirmed"
         if order in shipped
@@ -101,13 +104,13 @@ def fates(trace: Trace, ledger: Ledger) -> dict[str, Fate]:
     }
 
 
-def _ended(trace: Trace) -> set[str]:
+def _ended(trace: Trace, keyed: list[tuple[str, Message]]) -> set[str]:
     """The orders of which somebody has said the last word: an answer, or an outcome event."""
     ends = ("OrderConfirmed", "OrderRejected")
     answers = {m.causationid for m in trace.received() if m.kind == "reply"}
     # What has no cause was asked from outside: by you, or by customers.
-    asked = {key_of(m) for m in trace.sent() if m.causationid is None and m.id in answers}
-    return asked | {key_of(m) for m in trace.sent() if m.type in ends}
+    asked = {key for key, m in keyed if m.causationid is None and m.id in answers}
+    return asked | {key for key, m in keyed if m.type in ends}
 
 
 def _longest_chain(trace: Trace) -> int:
@@ -120,7 +123,7 @@ def _longest_chain(trace: Trace) -> int:
 
 def _times(trace: Trace) -> Iterable[float]:
     """Of each order, the milliseconds from its first moment to its last."""
-    order_of = {m.story: key_of(m) for m in trace.sent() if key_of(m)}
+    order_of = {m.story: key for m in trace.sent() if (key := key_of(m))}
     first: dict[str, float] = {}
     last: dict[str, float] = {}
     for moment in trace:

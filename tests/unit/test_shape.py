@@ -33,12 +33,17 @@ MAY_KNOW = {
     "running": READING | {"wiretap"},
     "serve": READING,
     "asyncapi": READING,
+    "spans": READING,
     "lab": READING | {"running", "views", "music"},
     "coupling": READING,
     "comparing": READING | {"lab", "shop", "views", "comparing"},
+    "guide": READING | {"lab", "shop", "views", "music", "comparing", "coupling", "guide"},
     "teaching": READING
     | {"lab", "shop", "properties", "seven_invariants", "verdict", "views", "teaching"}
-    | {"comparing", "coupling"},
+    | {"comparing", "coupling"}
+    | {"asyncapi"}
+    | {"guide"}
+    | {"music"},
     "doctor": {"labkit", "cli"},
     "grading": READING | {"labkit", "grading", "teaching"},
     "cli": {"doctor", "grading", "serve", "system", "teaching"},
@@ -51,7 +56,8 @@ ONLY_IN = {
     "cloudpickle": {"system/process.py"},
     "numpy": {"music/synth.py", "music/instruments.py"},
     "mido": {"music/midi.py"},
-    "sqlite3": {"system/books.py"},
+    "opentelemetry": {"spans.py"},
+    "sqlite3": {"system/books.py", "system/database.py"},
 }
 HEAVY = {"numpy", "pandas", "nbformat", "matplotlib", "IPython", "amqtt", "cloudpickle", "sqlite3"}
 SIMULATED = (
