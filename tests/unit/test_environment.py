@@ -20,6 +20,9 @@ COMES_WITH = {
     "ipython": "ipywidgets",
     "nbformat": "nbclient",
     "pydantic-core": "pydantic",
+    "psycopg": "dbos",
+    "sqlalchemy": "dbos",
+    "opentelemetry-proto": "opentelemetry-exporter-otlp-proto-http",
 }
 
 
@@ -69,7 +72,11 @@ def test_no_package_is_asked_for_by_its_former_name():
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("labkit", ("sound", "score", "charts")), ("tests", ("test", "sound")), ("tools", ("test",))],
+    [
+        ("labkit", ("sound", "score", "charts", "otel", "dbos")),
+        ("tests", ("test", "sound", "otel", "dbos")),
+        ("tools", ("test",)),
+    ],
 )
 def test_what_is_imported_is_asked_for(folder, extras):
     allowed = {name.lower() for name in asked_for(*extras)}
