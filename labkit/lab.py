@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Coroutine, Iterable
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -259,7 +260,7 @@ def _close(loop: Loop | VirtualTime, system: Running) -> None:
     ending = loop.start(system.close())
     if threading.current_thread() is threading.main_thread() and not loop.stuck:
         # When Python itself ends, it may refuse the threads that a polite stop needs.
-        with suppress(TimeoutError, RuntimeError):
+        with suppress(TimeoutError, RuntimeError, CancelledError):
             ending.result(2.0)
 
 
