@@ -36,6 +36,8 @@ MAY_KNOW = {
     "spans": READING,
     "lab": READING | {"running", "views", "music"},
     "coupling": READING,
+    "boundary": READING | {"occurrences", "verdict"},
+    "durable": {"system", "durable"},
     "comparing": READING | {"lab", "shop", "views", "comparing"},
     "guide": READING | {"lab", "shop", "views", "music", "comparing", "coupling", "guide"},
     "teaching": READING
@@ -43,7 +45,10 @@ MAY_KNOW = {
     | {"comparing", "coupling"}
     | {"asyncapi"}
     | {"guide"}
-    | {"music"},
+    | {"boundary"}
+    | {"music"}
+    | {"durable"}
+    | {"occurrences"},
     "doctor": {"labkit", "cli"},
     "grading": READING | {"labkit", "grading", "teaching"},
     "cli": {"doctor", "grading", "serve", "system", "teaching"},
@@ -56,8 +61,11 @@ ONLY_IN = {
     "cloudpickle": {"system/process.py"},
     "numpy": {"music/synth.py", "music/instruments.py"},
     "mido": {"music/midi.py"},
+    "verovio": {"music/engraving.py"},
     "opentelemetry": {"spans.py"},
-    "sqlite3": {"system/books.py", "system/database.py"},
+    "sqlite3": {"system/books.py", "system/database.py", "durable/journal.py"},
+    "dbos": {"durable/dbos_engine.py"},
+    "sqlalchemy": {"durable/alone.py"},
 }
 HEAVY = {"numpy", "pandas", "nbformat", "matplotlib", "IPython", "amqtt", "cloudpickle", "sqlite3"}
 SIMULATED = (
