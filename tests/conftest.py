@@ -10,7 +10,14 @@ import pytest
 
 REQUIRE_ALL = "LABKIT_REQUIRE_ALL"
 # Debian keeps daemons where a plain user's PATH does not look.
-PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+PATH = os.pathsep.join(
+    [
+        os.environ.get("PATH", os.defpath),
+        "/usr/sbin",
+        "/usr/local/sbin",
+        *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"))),
+    ]
+)
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MOSQUITTO = (
     "brew install mosquitto (macOS), winget install EclipseFoundation.Mosquitto (Windows), "
@@ -24,6 +31,7 @@ HOW_TO_INSTALL = {
     "or name one in LABKIT_CHROMIUM",
     "rabbitmq-server": "apt install rabbitmq-server (Debian, Ubuntu), brew install rabbitmq",
     "nats-server": "apt install nats-server (Debian, Ubuntu), brew install nats-server (macOS)",
+    "initdb": "apt install postgresql (Debian, Ubuntu), brew install postgresql (macOS)",
     "node": "apt install nodejs (Debian, Ubuntu), brew install node (macOS)",
     "@asyncapi/parser": "npm ci --prefix tests/asyncapi",
 }

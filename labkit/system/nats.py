@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labkit.system.broker import LOOPBACK
-from labkit.system.daemon import Daemon, find, free_port
+from labkit.system.daemon import Daemon, find
 
 PLACES = ("nats-server", "/usr/sbin/nats-server", "/usr/local/bin/nats-server")
 INSTALL = """\
@@ -30,7 +30,7 @@ class Nats(Daemon):
         config = {
             "server_name": self._username,
             "host": LOOPBACK,
-            "port": free_port(),  # of its own protocol, which nobody speaks here
+            "port": -1,  # any, for its own protocol, which nobody speaks here
             "jetstream": {"store_dir": (folder / "store").as_posix()},
             "authorization": {"users": [{"user": self._username, "password": self._password}]},
             # For each subscription; a client's subscriptions may have 65,535 together, and NATS

@@ -13,7 +13,7 @@ from tests.browser.server import ROOT, free_port, labkit_lab
 def test_a_lab_says_where_it_is_and_ends_cleanly_with_ctrl_c(tmp_path):
     port = free_port()
     with labkit_lab(tmp_path, port) as server:
-        assert f"{port}/lab/tree/lessons/00-sound-check.ipynb?token=" in server.said()
+        assert f"{port}/lab/tree/lessons/index.ipynb?token=" in server.said()
         assert server.interrupt() == 0
         assert "Traceback" not in server.said()
 

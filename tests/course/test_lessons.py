@@ -1,6 +1,5 @@
-"""Every lesson gives what it shows: run after run, on each broker, and in cells run again."""
+"""Every lesson gives what it shows, run after run, on each broker."""
 
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from tools import build_course
 
 ROOT = Path(__file__).parent.parent.parent
 FIXTURE = Path(__file__).parent / "fixture" / "00-two-rooms.md"
-LESSONS = sorted(ROOT.glob("lessons/*.ipynb"))
 TIMES = ["first", "second", "third"]
 ALL_SECONDS = 300
 CELL_SECONDS = 60
@@ -46,13 +44,13 @@ def holds(result: subprocess.CompletedProcess[str]) -> bool:
 
 @pytest.fixture(scope="module")
 def rounds(request, tmp_path_factory) -> Iterator[dict[tuple[str, str], Future]]:
-    """The rounds that are asked for, two at a time: lessons mostly wait."""
+    """The rounds that are asked for, three at a time: lessons mostly wait."""
     asked = [
         item.callspec.params for item in request.session.items if "rounds" in item.fixturenames
     ]
     here = [(each["broker"], each["time"]) for each in asked]
     here = [(broker, time) for broker, time in here if broker == "embedded" or find(broker)]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         yield {
             (broker, time): pool.submit(
                 nbval, ROOT / "lessons", broker, tmp_path_factory.mktemp(f"{broker}-{time}")
@@ -72,46 +70,6 @@ def test_the_lessons_show_what_is_stored_time_after_time(rounds, broker, time):
 @pytest.mark.parametrize("broker", ["mosquitto"])
 def test_the_lessons_show_the_same_on_mosquitto(rounds, broker, time):
     assert holds(rounds[broker, time].result())
-
-
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_the_cells_of_a_lesson_can_be_run_again(lesson):
-    text = ROOT / "course" / f"{lesson.stem}.md"
-    stored = stored_outputs(lesson)
-    notebook = build_course.written(text)
-    with build_course.kernel(notebook, lesson.parent) as client:
-        for again in (False, True):
-            for index, cell in enumerate(notebook.cells):
-                build_course.run_cell(client, cell, index, lesson.stem)
-            for cell in notebook.cells:
-                if cell.cell_type == "code" and "nbval-ignore-output" not in build_course.tags(
-                    cell
-                ):
-                    assert (cell.id, again, shown(cell.outputs)) == (
-                        cell.id,
-                        again,
-                        stored[cell.id],
-                    )
-
-
-def stored_outputs(notebook: Path) -> dict[str, list[dict]]:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return {cell["id"]: shown(cell["outputs"]) for cell in cells if cell["cell_type"] == "code"}
-
-
-def shown(outputs: list[dict]) -> list[dict]:
-    """As it is seen: one text instead of its lines, and no count of executions."""
-    return [
-        {
-            "text": one_text(output.get("text", output.get("evalue", ""))),
-            **{kind: one_text(data) for kind, data in output.get("data", {}).items()},
-        }
-        for output in outputs
-    ]
-
-
-def one_text(lines: object) -> object:
-    return "".join(lines) if isinstance(lines, list) else lines
 
 
 # -- would these tests notice? -------------------------------------------------------------------

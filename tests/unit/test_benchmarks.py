@@ -10,6 +10,8 @@ import pytest
     ("name", "cases"),
     [
         pytest.param("bus", {"bare aiomqtt", "labkit"}, marks=pytest.mark.needs("mosquitto")),
+        ("comparison", {"good days", "a turn of the dials"}),
+        ("durable", {"journal"}),
         ("simulation", {"judged", "judged, time-outs of 30 s", "choreographed"}),
         ("sound", {"a band's 16 bars", "violins", "drums"}),
         ("start", {"bare Python", "import labkit"}),
