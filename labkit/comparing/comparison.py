@@ -23,8 +23,8 @@ TITLE = "What became of a hundred orders"
 FOR_A_PERSON = "HumanTaskOpened", "OrderOverdue"
 # That they shall come, and that they have: these two messages are none of the shop's.
 OF_THE_CUSTOMERS = 2
-# A comparison that is done before this shows no progress.
-PATIENCE_SECONDS = 5.0
+# A comparison that is done before this shows no progress; on a broker much of it is waiting.
+PATIENCE_SECONDS, ON_A_BROKER_SECONDS = 5.0, 30.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -143,7 +143,8 @@ async def compare(
     days = [orders] if real else list(_days(orders, orders_a_day))
     results: dict[str, Result] = {}
     plan = list(faults)
-    with _bar(orders * len(chosen), progress) as one_more:
+    patience = ON_A_BROKER_SECONDS if real else PATIENCE_SECONDS
+    with _bar(orders * len(chosen), progress, patience) as one_more:
         for style in chosen:
             for number, many in enumerate(days):
                 where = {"seed": seed, "broker": broker} if real else {"simulate": seed + number}
@@ -206,7 +207,9 @@ def _must_be_positive(**numbers: float) -> None:
 
 
 @contextmanager
-def _bar(total: int, progress: Callable[[float], object] | None) -> Iterator[Callable[[], object]]:
+def _bar(
+    total: int, progress: Callable[[float], object] | None, patience: float
+) -> Iterator[Callable[[], object]]:
     """How far it has come, told or shown; call it once for each order that is placed."""
     if progress is not None:
         told, done = progress, count(1)
@@ -214,7 +217,7 @@ def _bar(total: int, progress: Callable[[float], object] | None) -> Iterator[Cal
         return
     from tqdm.auto import tqdm  # some 50 ms that only those pay who compare
 
-    bar = tqdm(total=total, desc="comparing", unit="order", delay=PATIENCE_SECONDS, leave=False)
+    bar = tqdm(total=total, desc="comparing", unit="order", delay=patience, leave=False)
     try:
         yield lambda: bar.update()
     finally:

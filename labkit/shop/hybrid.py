@@ -21,6 +21,11 @@ TO_HAND_OVER = "asked to hand over"
 DEAR = 500_000
 
 
+def is_dear(amount: int) -> bool:
+    """Whether a person has to agree."""
+    return amount > DEAR
+
+
 class Warehouse(Service):
     """Picks the goods and hands over the parcel, once for each order; a no, once said, stays."""
 
@@ -176,7 +181,7 @@ class Dispatcher(Service):
 
     async def approval(self, saga: Saga, order_id: str, amount: int) -> None:
         """A person's word, where the parcel is dear."""
-        if amount > DEAR:
+        if is_dear(amount):
             await saga.step(
                 Approvals.wait_for,
                 undo=Approvals.withdraw,

@@ -15,7 +15,7 @@ from labkit.shop.contracts import (
     ShipmentDispatched,
     ShipmentRejected,
 )
-from labkit.shop.hybrid import DEAR, Payment
+from labkit.shop.hybrid import Payment, is_dear
 from labkit.system.errors import Refused
 from labkit.system.message import Event
 from labkit.system.service import Service, command, on
@@ -164,7 +164,7 @@ class Order(Service):
     # Mistake: commands in disguise. What is "requested" has one receiver, who may not refuse.
     @on(CarrierBooked)
     async def go_on_with_parcel(self, booked: CarrierBooked) -> None:
-        if booked.amount > DEAR:
+        if is_dear(booked.amount):
             await self.publish(ApprovalRequested(order_id=booked.order_id))
         else:
             await self.publish(HandOverRequested(order_id=booked.order_id))
