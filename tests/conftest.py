@@ -36,8 +36,6 @@ HOW_TO_INSTALL = {
     "@asyncapi/parser": "npm ci --prefix tests/asyncapi",
 }
 
-LONGEST = ("test_lessons.py", "durable/test_engines.py", "test_cells_again.py")
-
 left_out = pytest.StashKey[dict[str, int]]()
 
 
@@ -67,11 +65,6 @@ def program() -> Callable[[str], str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[left_out] = {}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: of several workers none is then the last by far."""
-    items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -44,13 +44,13 @@ def holds(result: subprocess.CompletedProcess[str]) -> bool:
 
 @pytest.fixture(scope="module")
 def rounds(request, tmp_path_factory) -> Iterator[dict[tuple[str, str], Future]]:
-    """The rounds that are asked for, two at a time: lessons mostly wait."""
+    """The rounds that are asked for, three at a time: lessons mostly wait."""
     asked = [
         item.callspec.params for item in request.session.items if "rounds" in item.fixturenames
     ]
     here = [(each["broker"], each["time"]) for each in asked]
     here = [(broker, time) for broker, time in here if broker == "embedded" or find(broker)]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         yield {
             (broker, time): pool.submit(
                 nbval, ROOT / "lessons", broker, tmp_path_factory.mktemp(f"{broker}-{time}")

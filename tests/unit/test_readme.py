@@ -6,7 +6,7 @@ ROOT = Path(__file__).parent.parent.parent
 OPEN = "python3 -m venv .venv && . .venv/bin/activate && pip install -q -e . && labkit lab"
 TEST = (
     "python3 -m venv .venv && . .venv/bin/activate && "
-    "pip install -q -e '.[test]' && python -m pytest -n 3 --dist loadfile --no-loadscope-reorder"
+    "pip install -q -e '.[test]' && python -m pytest -n 3 --dist loadfile"
 )
 # PowerShell runs no scripts as it is installed, so nothing is activated.
 WINDOWS_OPEN = (
@@ -14,7 +14,7 @@ WINDOWS_OPEN = (
 )
 WINDOWS_TEST = (
     'py -m venv .venv; .venv\\Scripts\\python -m pip install -q -e ".[test]"; '
-    ".venv\\Scripts\\python -m pytest -n 3 --dist loadfile --no-loadscope-reorder"
+    ".venv\\Scripts\\python -m pytest -n 3 --dist loadfile"
 )
 
 
