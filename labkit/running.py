@@ -127,9 +127,6 @@ class Running:
     async def close(self) -> None:
         for task in self._returning:
             task.cancel()
-        for member in self.members.values():
-            if member.mortal is not None:  # what it has begun beside its handlers ends as well
-                member.mortal.end()
         shared = self.broker.name == "elsewhere"
         for member in self.members.values():
             await member.wire.close(forget=shared)
