@@ -94,6 +94,7 @@ class Running:
         self._folder: Path | None = None
         self._wiretap: Wiretap | None = None
         self._began = 0.0
+        self._now: Callable[[], float] = time.monotonic  # until it is opened, on its loop
         self._at_work: Counter[str] = Counter()
         self._sent = 0
         self._under_way: set[tuple[str, str]] = set()
@@ -112,7 +113,8 @@ class Running:
         return self.books if isinstance(self.books, Ledger) else Ledger(self.books.entries())
 
     async def open(self) -> None:
-        self._began = _now()
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
         try:
             self.address = await self.broker.start()
             if any(isinstance(newcomer, Apart) for newcomer in self._waiting_to_join):
@@ -250,10 +252,10 @@ class Running:
 
     async def quiet(self, at_most_seconds: float, at_most_messages: int | None) -> str:
         """Wait until all is handled; what is still going on when the patience ends, else ""."""
-        began = changed = _now()
+        began = changed = self._now()
         seen = -1
         while True:
-            now = _now()
+            now = self._now()
             if seen != len(self.moments):
                 seen, changed = len(self.moments), now
             if not self._busy() and now - changed > (LOST_SECONDS if self._under_way else 0.05):
@@ -277,7 +279,7 @@ class Running:
         """Write down a moment, and keep count of what is under way."""
         if self._wiretap is not None and message is not None and what != "sent":
             self._wiretap.seen(topic.replace("+", message.type.rpartition(".")[2]), message)
-        seconds = _now() - self._began
+        seconds = self._now() - self._began
         self.moments.append(Moment(what, where, topic, message, seconds, note))
         if what == "struck" and message is not None:
             if note.startswith("lost"):
@@ -294,10 +296,12 @@ class Running:
             return
         if what == "sent":
             self._sent += 1
-            self._under_way.update((name, message.id) for name in self._awake_listeners(topic))
+            for name in self._awake_listeners(topic):
+                self._under_way.add((name, message.id))
         elif what == "received":
             self._under_way.discard((where, message.id))
-        if what in WORK and self._process(where) is None:  # a process keeps count by itself
+        # A process keeps count by itself; and where nobody taps the wire, there is none.
+        if what in WORK and (self._wiretap is None or self._process(where) is None):
             self._at_work[where] += WORK[what]
 
     async def _enter(
@@ -331,7 +335,7 @@ class Running:
 
     def _letter(self, apart: Apart, address: Address) -> Letter:
         assert self._folder is not None
-        opened = time.time() - (_now() - self._began)
+        opened = time.time() - (self._now() - self._began)
         return Letter(apart.recipe, address, self._session, self.seed, opened, self._folder)
 
     async def _connect(self, member: Member) -> None:
@@ -399,10 +403,6 @@ class Running:
     def _member(self, name: str) -> Member:
         _must_be_here(name, self.members)
         return self.members[name]
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _must_be_here(name: str, here: Iterable[str]) -> None:

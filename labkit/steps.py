@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from labkit.system.message import Message
 from labkit.system.transport import matches
@@ -15,8 +15,7 @@ YOU = "you"
 CRASHES, FALLS_ASLEEP, FALLS_MUTE, IS_BACK = "crashes", "falls asleep", "falls mute", "is back"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """One message at one end of its way; or that someone listens, or what befell a service."""
 
     what: What

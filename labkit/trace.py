@@ -255,7 +255,7 @@ def _topic(kind: Kind) -> str:
 
 
 def _as_json(moment: Moment) -> dict[str, Any]:
-    row = {name: getattr(moment, name) for name in Moment.__slots__}
+    row = moment._asdict()
     if moment.message is not None:
         row["message"] = moment.message.model_dump(mode="json", exclude_none=True)
     return row

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any
 
 from labkit.comparing.style import CHOREOGRAPHED, ORCHESTRATED, Style, day
 from labkit.lab import Lab
 from labkit.system.errors import LabError
 from labkit.system.faults import Fault
+from labkit.system.simulation import uncollected
 from labkit.trace import key_of
 from labkit.views.card import Card, fates
 from labkit.views.charts import Panel, columns
@@ -39,8 +41,9 @@ class Result:
         """Count one day."""
         trace = lab.trace
         told = {key_of(m) for m in trace.sent() if m.type in FOR_A_PERSON}
-        stuck = {o for o, fate in fates(trace, lab.ledger).items() if fate == "stuck"}
-        card = Card.of(trace, lab.ledger)
+        found = fates(trace, lab.ledger)
+        stuck = {order for order, fate in found.items() if fate == "stuck"}
+        card = Card.counted(trace, lab.ledger, found)
         return cls(replace(card, messages=card.messages - OF_THE_CUSTOMERS), len(stuck - told))
 
     def __add__(self, other: Result) -> Result:
@@ -148,12 +151,16 @@ async def compare(
         for style in chosen:
             for number, many in enumerate(days):
                 where = {"seed": seed, "broker": broker} if real else {"simulate": seed + number}
-                # A lab says in the cell what it could not handle: here it is counted instead.
-                with redirect_stdout(io.StringIO()):
-                    lab = await day(style, many, per_second, one_more, faults=plan, **where)
-                result, known = Result.of(lab), results.get(style.name)
+                result = await _result(style, many, per_second, one_more, faults=plan, **where)
+                known = results.get(style.name)
                 results[style.name] = result if known is None else known + result
     return Comparison(results)
+
+
+async def _result(style: Style, *of_the_day: Any, **lab: Any) -> Result:
+    # A lab says in the cell what it could not handle: here it is counted instead.
+    with uncollected(), redirect_stdout(io.StringIO()):
+        return Result.of(await day(style, *of_the_day, **lab))
 
 
 def multiples(comparisons: Mapping[object, Comparison], what: str, title: str = TITLE) -> Picture:

@@ -52,7 +52,7 @@ class Mortal:
 
     def reach(self, point: Death | None, message: Message | None) -> None:
         """Live on past this point, or die there."""
-        if not self._dead and point and message is not None:
+        if self._luck.faults and not self._dead and point and message is not None:
             for fault in self._luck.strikes(message, point):
                 self._dead = True
                 self._dies(fault)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -85,12 +86,15 @@ class Ledger:
 
     def shipped(self) -> list[str]:
         """The orders whose goods are with the customer: shipped, and not cancelled after that."""
-        return in_order(set(self.keys("shipped")) - set(self.keys("cancelled")))
+        return in_order(self._happened("shipped") - self._happened("cancelled"))
 
     def orphaned(self) -> list[str]:
         """The orders that were charged and neither shipped nor refunded."""
-        settled = {*self.shipped(), *self.keys("refunded")}
-        return in_order(set(self.keys("charged")) - settled)
+        shipped = self._happened("shipped") - self._happened("cancelled")
+        return in_order(self._happened("charged") - shipped - self._happened("refunded"))
+
+    def _happened(self, effect: str) -> set[str]:
+        return {entry.key for entry in self.entries if entry.effect == effect}
 
     def __repr__(self) -> str:
         if not self.entries:
@@ -109,6 +113,7 @@ def in_order(keys: Iterable[str]) -> list[str]:
     return sorted(keys, key=natural)
 
 
-def natural(key: str) -> list[tuple[str, int]]:
+@lru_cache(maxsize=10_000)
+def natural(key: str) -> tuple[tuple[str, int], ...]:
     """A sort key that compares the numbers in a text as numbers."""
-    return [(text, int(part or 0)) for text, part in re.findall(r"([^0-9]*)([0-9]*)", key)]
+    return tuple((text, int(part or 0)) for text, part in re.findall(r"([^0-9]*)([0-9]*)", key))

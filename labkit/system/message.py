@@ -44,7 +44,8 @@ class Event(BaseModel):
             raise BadMessage(
                 f"{cls.__name__} needs an object with its fields; data is {data!r:.80}."
             )
-        return cls(**{name: value for name, value in data.items() if name in cls.model_fields})
+        fields = cls.model_fields
+        return cls(**{name: value for name, value in data.items() if name in fields})
 
 
 class Message(BaseModel):

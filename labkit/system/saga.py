@@ -174,11 +174,11 @@ class Saga:
                 command, timeout_seconds=timeout, idempotency_key=key, **arguments
             )
 
-        return await patiently(ask, tries=self._tries, wait_seconds=self._wait, dice=Random(key))
+        return await patiently(ask, tries=self._tries, wait_seconds=self._wait, seed=key)
 
 
 async def patiently(
-    ask: Callable[[], Awaitable[R]], *, tries: int, wait_seconds: float, dice: Random
+    ask: Callable[[], Awaitable[R]], *, tries: int, wait_seconds: float, seed: str
 ) -> R:
     """Ask again while nobody answers or can answer; a no and a mistake are answers.
 
@@ -196,7 +196,7 @@ async def patiently(
             raise failed.pop()
         return await ask()
 
-    backoff = wait_exponential(wait_seconds)
+    backoff, dice = wait_exponential(wait_seconds), Random(seed)
     again = AsyncRetrying(
         stop=stop_after_attempt(tries),
         # tenacity's own jitter comes from dice that no seed reaches.

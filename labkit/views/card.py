@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -35,7 +35,12 @@ class Card:
     @classmethod
     def of(cls, trace: Trace, ledger: Ledger) -> Card:
         """Count what a trace and a ledger tell."""
-        ends = Counter(fates(trace, ledger).values())
+        return cls.counted(trace, ledger, fates(trace, ledger))
+
+    @classmethod
+    def counted(cls, trace: Trace, ledger: Ledger, fates: Mapping[str, Fate]) -> Card:
+        """The same where what became of each order is known already."""
+        ends = Counter(fates.values())
         return cls(
             orders=ends.total(),
             confirmed=ends["confirmed"],
@@ -126,11 +131,11 @@ def _times(trace: Trace) -> Iterable[float]:
     order_of = {m.story: key for m in trace.sent() if (key := key_of(m))}
     first: dict[str, float] = {}
     last: dict[str, float] = {}
-    for moment in trace:
-        order = order_of.get(moment.message.story) if moment.message else None
-        if order:
-            first.setdefault(order, moment.seconds)
-            last[order] = moment.seconds
+    for _, _, _, message, seconds, _ in trace.moments:
+        if message is not None and (order := order_of.get(message.story)):
+            last[order] = seconds
+            if order not in first:
+                first[order] = seconds
     return [1000 * (last[order] - first[order]) for order in first]
 
 
