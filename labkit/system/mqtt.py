@@ -188,37 +188,40 @@ class Connection:
     async def _stay_connected(self, first: asyncio.Future[None]) -> None:
         wait = 0.05
         while self._supervisor is not None:
+            client = self._new_client()
             try:
-                async with self._new_client() as client:
-                    await self._resume(client)
+                async with client:
+                    # One that leaves while it connects may not hear that it is cancelled: before
+                    # Python 3.12 `wait_for` can swallow that (CPython's issue 86296).
+                    if self._supervisor is not None:
+                        await self._resume(client)
                     wait = 0.05
                     if not first.done():
                         first.set_result(None)
-                    async for _ in client.messages:  # the inbox hands them over: this only waits
-                        pass
+                    if self._supervisor is not None:
+                        async for _ in client.messages:  # the inbox hands them over: it only waits
+                            pass
             except Exception as error:
-                if not first.done():
+                if self._supervisor is not None and not first.done():
                     first.set_exception(self._no_way_in(error))
                     return
                 if not isinstance(error, aiomqtt.MqttError):
                     raise
             finally:
-                self._lost()
+                self._lost(client)
                 if self._supervisor is None and not first.done():  # it died before it was there
                     first.set_result(None)
             if self._supervisor is not None:
                 await asyncio.sleep(wait)
             wait = min(2 * wait, 1.0)
 
-    def _lost(self) -> None:
+    def _lost(self, client: aiomqtt.Client) -> None:
         """Let nobody wait for what this connection will not bring any more."""
-        client, self._client = self._client, None
+        self._client = None
         self._connected.clear()
-        if client is not None:
-            for confirmation in list(client._pending_publishes.values()):
-                confirmation.set()
-            if client._disconnected.done() and not client._disconnected.cancelled():
-                client._disconnected.exception()  # known by now; asyncio would complain of it
+        for confirmation in list(client._pending_publishes.values()):
+            confirmation.set()
+        client._disconnected.add_done_callback(_known)
 
     async def _resume(self, client: aiomqtt.Client) -> None:
         self._client = client  # from here on it can be cut off
@@ -356,6 +359,12 @@ async def _acknowledged(client: aiomqtt.Client, topic: str, payload: bytes) -> b
     confirmation = client._pending_publishes[info.mid] = asyncio.Event()
     await confirmation.wait()
     return True
+
+
+def _known(end: asyncio.Future[None]) -> None:
+    """That the connection broke is known by now; asyncio would complain that nobody asked."""
+    if not end.cancelled():
+        end.exception()
 
 
 def _status(name: str, state: str) -> Message:
