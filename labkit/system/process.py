@@ -115,9 +115,9 @@ class Process:
             letter = pickle.dumps(replace(self._letter, faults=tuple(self._luck.faults)))
             await asyncio.to_thread(self._send, len(letter).to_bytes(8) + letter)
             await self._until(self._ready, PATIENCE_SECONDS)
-            if not self._ready.is_set():
-                if self._died_of is None:
-                    raise LabError(self._did_not_start())
+            if not self._ready.is_set() and self._died_of is None:
+                raise LabError(self._did_not_start())
+            if self._gone.is_set():
                 # A fault may strike as soon as it lives: an outbox speaks before all is ready.
                 return self._ended(self._died_of)
         except BaseException:
