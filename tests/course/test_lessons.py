@@ -22,7 +22,13 @@ CELL_SECONDS = 60
 def nbval(folder: Path, broker: str, home: Path) -> subprocess.CompletedProcess[str]:
     """Run the notebooks of a folder and compare each output with the stored one."""
     command = f"{sys.executable} -m pytest -q -p no:cacheprovider --color=no --nbval"
-    options = ["--nbval-current-env", f"--nbval-cell-timeout={CELL_SECONDS}", str(folder)]
+    options = [
+        "-p",
+        "tests.over_files",
+        "--nbval-current-env",
+        f"--nbval-cell-timeout={CELL_SECONDS}",
+        str(folder),
+    ]
     environment = {**os.environ, "LABKIT_BROKER": broker, "NO_COLOR": "1"}
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         environment[name] = str(home / name.lower())  # not what the developer has set up

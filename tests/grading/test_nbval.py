@@ -1,11 +1,13 @@
 """The verdicts of `labkit grade` are those that nbval finds in a kernel."""
 
 import json
+import os
 import random
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +16,7 @@ from labkit import cli
 from labkit.teaching.task import task_of
 from tests.grading.handed_in import EXERCISE, TASKS, answered, hand_in, notebook, source
 
+ROOT = Path(__file__).parent.parent.parent
 MANY = 32
 STUBS = {cell["id"]: source(cell) for cell in notebook("exercises")["cells"]}
 
@@ -40,8 +43,17 @@ def learners(tmp_path_factory):
 def by_nbval(files, report) -> dict[str, list[bool]]:
     """Of each notebook, whether each of its checks passed."""
     command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env"]
-    more = ["-p", "no:cacheprovider", "-c", "/dev/null", f"--junitxml={report}"]
-    subprocess.run([*command, *more, *files], cwd=report.parent, capture_output=True)
+    more = [
+        "-p",
+        "tests.over_files",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+        f"--junitxml={report}",
+    ]
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*command, *more, *files], cwd=report.parent, env=here, capture_output=True)
     cells: dict[str, list[bool]] = {str(file): [] for file in files}
     for case in ElementTree.parse(report).iter("testcase"):
         name = case.get("classname", "").replace(".", "/")
