@@ -96,6 +96,9 @@ def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     # A socket that was closed before it could be watched; its connection is being made anew.
     if isinstance(error, OSError | ValueError) and "file descriptor" in str(error):
         return
+    # A connection that was left while it was being made: aiomqtt asks why it was never there.
+    if isinstance(error, asyncio.CancelledError):
+        return
     loop.default_exception_handler(context)
 
 

@@ -108,3 +108,25 @@ def _until(condition):
             return
         ticks.wait(0.01)
     raise AssertionError("it did not happen")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (asyncio.CancelledError(), False),
+        (OSError(9, "Bad file descriptor"), False),
+        (ZeroDivisionError("yours"), True),
+    ],
+)
+def test_what_a_lost_connection_leaves_behind_is_no_ones_mistake(error, told, caplog):
+    async def fail_in_a_callback():
+        def fail():
+            raise error
+
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        loop.call_soon(fail)
+        loop.call_soon(over.set)
+        await over.wait()
+
+    asyncio.run(the_loop().run(fail_in_a_callback()))
+    assert ("Exception in callback" in caplog.text) is told
