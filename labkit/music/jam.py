@@ -70,8 +70,10 @@ class Bassist(Musician):
         return groove.key, groove.tempo
 
     async def go_on(self, song: Song, heard: Heard) -> None:
+        # Asked before it plays: while its phrase is on the way, others may bring the song to its end.
+        ends = song.last == heard.bars
         await super().go_on(song, heard)
-        if song.over and self._began(song):
+        if ends and self._began(song):
             await self.publish(SongEnded(musician=self.name, bars=heard.bars[1]))
 
     def _began(self, song: Song) -> bool:

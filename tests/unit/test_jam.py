@@ -169,6 +169,20 @@ def test_an_evening_may_have_a_second_song():
 # -- who answers whom -----------------------------------------------------------------------------
 
 
+class LateBassist(Bassist):
+    """The broker has its phrases long before it says so."""
+
+    async def publish(self, event):
+        await super().publish(event)
+        if isinstance(event, PhrasePlayed):
+            await asyncio.sleep(0.1)
+
+
+def test_an_end_is_said_once_also_by_who_is_still_playing():
+    [ended] = jam(7, LateBassist, Drummer, Keyboardist, Saxophonist).sent(SongEnded)
+    assert ended.sender == "LateBassist"
+
+
 def test_groove_then_rhythm_then_phrases_and_solos_that_are_passed():
     trace = jam(7)
     chain = [message.type for message in trace.why(trace.sent(SongEnded)[0])]
