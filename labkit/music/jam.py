@@ -70,7 +70,7 @@ class Bassist(Musician):
         return groove.key, groove.tempo
 
     async def go_on(self, song: Song, heard: Heard) -> None:
-        # Asked before it plays: while its phrase is on the way, others may bring the song to its end.
+        # Asked before it plays: while its phrase is on the way, others may end the song.
         ends = song.last == heard.bars
         await super().go_on(song, heard)
         if ends and self._began(song):
