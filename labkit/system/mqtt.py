@@ -188,9 +188,8 @@ class Connection:
     async def _stay_connected(self, first: asyncio.Future[None]) -> None:
         wait = 0.05
         while self._supervisor is not None:
-            client = self._new_client()
             try:
-                async with client:
+                async with self._new_client() as client:
                     # One that leaves while it connects may not hear that it is cancelled: before
                     # Python 3.12 `wait_for` can swallow that (CPython's issue 86296).
                     if self._supervisor is not None:
@@ -208,20 +207,20 @@ class Connection:
                 if not isinstance(error, aiomqtt.MqttError):
                     raise
             finally:
-                self._lost(client)
+                self._lost()
                 if self._supervisor is None and not first.done():  # it died before it was there
                     first.set_result(None)
             if self._supervisor is not None:
                 await asyncio.sleep(wait)
             wait = min(2 * wait, 1.0)
 
-    def _lost(self, client: aiomqtt.Client) -> None:
+    def _lost(self) -> None:
         """Let nobody wait for what this connection will not bring any more."""
-        self._client = None
+        client, self._client = self._client, None
         self._connected.clear()
-        for confirmation in list(client._pending_publishes.values()):
-            confirmation.set()
-        client._disconnected.add_done_callback(_known)
+        if client is not None:
+            for confirmation in list(client._pending_publishes.values()):
+                confirmation.set()
 
     async def _resume(self, client: aiomqtt.Client) -> None:
         self._client = client  # from here on it can be cut off
@@ -282,6 +281,7 @@ class Connection:
             socket_options=[NO_DELAY],
         )
         client.pending_calls_threshold = 10_000
+        client._disconnected.add_done_callback(_known)
         # By default aiomqtt acknowledges on receipt: a crash then loses what waits in its queue.
         client._client.manual_ack_set(True)
         return client

@@ -7,6 +7,7 @@ import aiomqtt
 import pytest
 
 from labkit.system.broker import Address
+from labkit.system.errors import BrokerError
 from labkit.system.mqtt import Connection
 
 
@@ -67,3 +68,18 @@ def test_who_leaves_while_it_connects_is_gone_and_nobody_waits_for_it(point, abr
         return supervisor.done()
 
     assert asyncio.run(leave_at_once())
+
+
+def test_who_can_not_even_make_a_client_is_told():
+    async def open_it():
+        connection = Connection(Address("here", 1883), "Payment", "lab")
+
+        def fail():
+            raise ValueError("no such topic")
+
+        connection._new_client = fail
+        async with asyncio.timeout(5):
+            await connection.open()
+
+    with pytest.raises(BrokerError, match="no such topic"):
+        asyncio.run(open_it())
