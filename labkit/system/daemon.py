@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from labkit.system.broker import LOOPBACK, Address, port_in_use
@@ -47,13 +47,13 @@ class Daemon:
         """
         if self._guard is None:
             program = self._program()
-            self._port = free_port(self._port)
-            self._guard = self._launch(program)
-            try:
-                await self._listening()
-            except BaseException:
-                await self.stop()
-                raise
+            with kept_port(self._port) as self._port:
+                self._guard = self._launch(program)
+                try:
+                    await self._listening()
+                except BaseException:
+                    await self.stop()
+                    raise
         return Address(LOOPBACK, self._port, self._username, self._password)
 
     async def stop(self) -> None:
@@ -131,13 +131,28 @@ class Daemon:
         )
 
 
-def free_port(port: int = 0) -> int:
-    """This port, or for 0 one that is free; BrokerError where it is in use."""
-    try:
-        with socket.create_server((LOOPBACK, port)) as listener:
-            return int(listener.getsockname()[1])
-    except OSError as error:
-        raise BrokerError(port_in_use(port, error)) from None
+@contextmanager
+def kept_port(port: int = 0) -> Iterator[int]:
+    """This port, or for 0 one that is free, while a daemon starts that is to listen there.
+
+    Linux gives it to nobody else meanwhile: a port that is bound, but not listened on, can be had
+    by who names it (with SO_REUSEADDR, as daemons do), and not by who asks for any. Other systems
+    would not let the daemon have it either, so there it is let go at once.
+
+    Raises:
+        BrokerError: it is in use.
+    """
+    with socket.socket() as keeper:
+        if os.name == "posix":  # on Windows it would let two have one port
+            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            keeper.bind((LOOPBACK, port))
+        except OSError as error:
+            raise BrokerError(port_in_use(port, error)) from None
+        kept = int(keeper.getsockname()[1])
+        if sys.platform != "linux":
+            keeper.close()
+        yield kept
 
 
 def find(title: str, variable: str, names: Sequence[str], install: str) -> str:

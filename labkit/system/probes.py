@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from labkit.system.broker import Address, Broker, broker_for
 from labkit.system.errors import BrokerError
@@ -21,6 +21,9 @@ PATIENCE_SECONDS = 5.0
 SILENCE_SECONDS = 0.5
 NOT_INSTALLED = "not installed"
 NO_ANSWER = "no answer"
+BROKEN_OFF = "broke off"
+# How often a probe is tried whose connection the broker ended before it could ask.
+ATTEMPTS = 3
 
 
 class Guest:
@@ -68,8 +71,14 @@ class Guest:
         return int(self._answers.get(timeout=PATIENCE_SECONDS))
 
     def publish(self, topic: str, *payloads: str, qos: int = 1, retain: bool = False) -> bool:
-        """Whether the broker has confirmed the last of them."""
+        """Whether the broker has confirmed the last of them.
+
+        Raises:
+            ConnectionError: the connection had ended before.
+        """
         said = [self.mqtt.publish(topic, payload, qos, retain) for payload in payloads]
+        if said[-1].rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
+            raise ConnectionError(f"The broker ended the connection of {self.name}")
         said[-1].wait_for_publish(PATIENCE_SECONDS if qos < 2 else SILENCE_SECONDS)
         return said[-1].is_published()
 
@@ -146,7 +155,7 @@ def a_dot_in_a_topic(at: Address) -> str:
             # Not QoS 1: where it is not carried, nobody confirms it either.
             guest.publish(topic, "x", qos=0)
             return "carried" if guest.receive(1) else "not carried"
-        except (RuntimeError, ValueError, queue.Empty):
+        except (ConnectionError, RuntimeError, ValueError, queue.Empty):
             return "not carried"
 
 
@@ -221,8 +230,16 @@ def _asked(at: Address, probes: Iterable[tuple[str, Callable[[Address], str]]]) 
 
 
 def _answer(probe: Callable[[Address], str], at: Address) -> str:
+    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt
+
+    # A broker that has just started may break off its first connections, which tells nothing yet.
+    attempts = Retrying(
+        retry=retry_if_exception_type(ConnectionError), stop=stop_after_attempt(ATTEMPTS)
+    )
     try:
-        return probe(at)
+        return attempts(probe, at)
+    except RetryError:
+        return BROKEN_OFF
     except queue.Empty:
         return NO_ANSWER
 

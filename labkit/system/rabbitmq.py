@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labkit.system.broker import LOOPBACK
-from labkit.system.daemon import Daemon, find, free_port
+from labkit.system.broker import LOOPBACK, Address
+from labkit.system.daemon import Daemon, find, kept_port
 
 # Debian's /usr/sbin/rabbitmq-server insists on the system's own node; these do not.
 PLACES = (
@@ -37,6 +37,11 @@ class RabbitMQ(Daemon):
     title = "RabbitMQ"
     patience_seconds = 60.0  # Erlang starts, then a database, then the plug-in
 
+    async def start(self) -> Address:
+        """Return when it listens; BrokerError as any daemon."""
+        with kept_port() as self._port_of_erlang:
+            return await super().start()
+
     def _program(self) -> str:
         return find("RabbitMQ", "LABKIT_RABBITMQ", PLACES, INSTALL)
 
@@ -60,7 +65,7 @@ class RabbitMQ(Daemon):
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "logs"),
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(self._port_of_erlang),
             "ERL_EPMD_ADDRESS": LOOPBACK,
         }
 

@@ -4,6 +4,9 @@ import asyncio
 import functools
 import json
 import os
+import socket
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,8 +23,9 @@ from labkit.shop import (
     careful,
 )
 from labkit.system.broker import Address, Elsewhere, broker_for
+from labkit.system.daemon import kept_port
 from labkit.system.nats import Nats
-from labkit.system.probes import PROBES, conformance
+from labkit.system.probes import PROBES, Guest, conformance
 from labkit.system.rabbitmq import RabbitMQ
 from tests.brokers.hosting import running
 
@@ -120,6 +124,39 @@ async def test_the_probes_find_the_differences_that_are_told(name):
     found = await conformance(name)
     assert found[name] == AS_THE_PROTOCOL_SAYS | DIFFERENCES[name]
     assert set(found[name]) == set(PROBES)
+
+
+def breaking_off(often: int):
+    """A probe whose connection the broker ends so many times before anything is asked."""
+    tries = iter(range(often))
+
+    def probe(at: Address) -> str:
+        with Guest(at) as guest:
+            if next(tries, None) is not None:
+                ended = threading.Event()
+                guest.mqtt.on_disconnect = lambda *_: ended.set()
+                guest.mqtt.socket().shutdown(socket.SHUT_RDWR)
+                assert ended.wait(5)
+            return "yes" if guest.publish("asked", "x") else "never confirmed"
+
+    return probe
+
+
+@pytest.mark.parametrize(("often", "answer"), [(0, "yes"), (2, "yes"), (3, "broke off")])
+def test_a_connection_that_ends_before_the_probe_asks_is_made_anew(often, answer, monkeypatch):
+    monkeypatch.setattr("labkit.system.probes.PROBES", {"asked": breaking_off(often)})
+    assert asyncio.run(conformance("embedded")) == {"embedded": {"asked": answer}}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no port can be kept")
+def test_a_port_is_kept_while_a_daemon_starts():
+    with kept_port() as port:
+        with socket.create_server(("127.0.0.1", port)):  # as daemons do, with SO_REUSEADDR
+            pass
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
 
 
 @runs

@@ -314,13 +314,13 @@ def test_a_fault_ends_the_process_once_and_the_lab_wakes_it(broker):
         async with Lab(process(Payment), Inventory, faults=faults, broker=broker) as lab:
             for number in range(6):
                 await tell(lab, f"o-{number}")
-                pids.add(number_of(lab))
                 await lab.quiet()
-            pids.add(number_of(lab))
+                pids.add(number_of(lab))
             return lab.trace.text(), lab.ledger, lab.trace.lost()
 
     story, ledger, lost = asyncio.run(run())
     assert len(pids) == 3
+    assert None not in pids
     assert story.count("Payment crashes after an effect\nPayment is back") == 1
     assert story.count("Payment crashes\nPayment is back") == 1
     assert (ledger.doubled(), lost) == ([], [])
