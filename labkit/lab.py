@@ -75,6 +75,9 @@ class Lab:
         if seed is None:
             seed = 1 if simulate is None else simulate
         self._system = Running(members, world, faults, seed)
+        # Its parts know each other in a ring, which Python only finds when it looks for garbage.
+        # The record, by far the most of it, goes with the lab.
+        weakref.finalize(self, self._system.moments.clear).atexit = False
         self._loop: Loop | VirtualTime | None = None
         self._end: weakref.finalize[[Loop | VirtualTime, Running], Lab] | None = None
         self._told = self._blocks_told = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from random import Random
 from types import TracebackType
@@ -65,7 +64,7 @@ class Saga:
         self._conductor, self._key = conductor, key
         self._timeout, self._tries, self._wait = timeout_seconds, tries, wait_seconds
         self._undo: list[Undo] = []
-        self._wishes: Counter[str] = Counter()
+        self._wishes: dict[str, int] = {}
         self.decided = False
 
     async def step(
@@ -164,9 +163,9 @@ class Saga:
         self, command: Command[Any, R], timeout_seconds: float | None, arguments: dict[str, Any]
     ) -> R:
         # A key for the wish, not for the try: so a step is done once, however often it is asked.
-        self._wishes[command.message_type] += 1
-        nth = self._wishes[command.message_type]
-        key = f"{self._key}:{command.message_type}" + (f":{nth}" if nth > 1 else "")
+        wish = f"{self._key}:{command.message_type}"
+        nth = self._wishes[wish] = self._wishes.get(wish, 0) + 1
+        key = f"{wish}:{nth}" if nth > 1 else wish
         timeout = self._timeout if timeout_seconds is None else timeout_seconds
 
         async def ask() -> R:

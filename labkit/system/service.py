@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import typing
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from functools import cached_property
@@ -87,6 +86,9 @@ class Command(Generic[P, R]):
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.service, self.name = owner.__name__, name
+        # How the command is called in a message, `Payment.charge`, and where it is sent.
+        self.message_type = f"{self.service}.{name}"
+        self.topic = f"command/{self.service}/{name}"
 
     @overload
     def __get__(self, of: None, owner: type) -> Command[P, R]: ...
@@ -110,16 +112,6 @@ class Command(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"{self.message_type}{inspect.signature(self.method)}".replace("(self, ", "(")
-
-    @property
-    def message_type(self) -> str:
-        """How the command is called in a message: `Payment.charge`."""
-        return f"{self.service}.{self.name}"
-
-    @property
-    def topic(self) -> str:
-        """Where it is sent."""
-        return f"command/{self.service}/{self.name}"
 
     @cached_property
     def contract(self) -> type[BaseModel]:
@@ -290,7 +282,8 @@ class Service:
                 f"{command.message_type} can't be awaited for {timeout_seconds:g} seconds.\n"
                 "timeout_seconds says how long you wait for the answer: for example 5."
             )
-        data = command.arguments(arguments).model_dump(mode="json")
+        given = command.arguments(arguments)
+        data = given.__pydantic_serializer__.to_python(given, mode="json")
         wire = self._wire
         more = {"replyto": self.name}
         if idempotency_key is not None:
@@ -369,7 +362,7 @@ class Service:
             # Made now, so that a type which can't travel is found before the work is done.
             _ = command.contract, command.result
         self._transport, self._ledger = transport, ledger
-        self._said: Counter[tuple[str, str]] = Counter()
+        self._said: dict[tuple[str, str], int] = {}
         self._waiting: dict[str, asyncio.Future[Message]] = {}
         self._hears_replies, self._opening = False, asyncio.Lock()
         self._free = asyncio.Semaphore(self.at_once)
@@ -419,8 +412,7 @@ class Service:
             raise BadMessage(f"{command.message_type} needs an object with its arguments as data.")
         arguments = command.arguments(message.data)
         _strike(message)
-        given = {field: getattr(arguments, field) for field in type(arguments).model_fields}
-        result = await _to_its_end(command.method(self, **given))
+        result = await _to_its_end(command.method(self, **vars(arguments)))
         try:
             return to_jsonable_python(result)
         except PydanticSerializationError:
@@ -486,10 +478,10 @@ class Service:
         cause = _handling.get()
         # One that has crashed may come to say other things: what it said then keeps its number.
         because = (cause.id, type) if cause else ("", "")
-        self._said[because] += 1
+        nth = self._said[because] = self._said.get(because, 0) + 1
         if self._clock is not None:
             more["time"] = self._clock()
-        return say(kind, type, self.name, data, nth=self._said[because], cause=cause, **more)
+        return say(kind, type, self.name, data, nth=nth, cause=cause, **more)
 
     @property
     def _wire(self) -> Transport:

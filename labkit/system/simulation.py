@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import struct
 from asyncio import events
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -221,7 +222,7 @@ class Simulation:
         self._sessions: dict[str, Session] = {}
         self._retained: dict[str, Message] = {}
         self._receivers: dict[str, list[Session]] = {}
-        self._due: dict[tuple[str, str], float] = {}
+        self._due: dict[str, float] = {}
         self._number = 0
 
     async def start(self) -> Address:
@@ -308,14 +309,14 @@ class Simulation:
     ) -> float:
         # Dice of its own for each message and way: the fate of one hangs on no other. A digest is
         # the same on every Python, and costs an eighth of a random.Random made for one throw.
-        way = f"{self.seed} {sender} {receiver} {message.id}".encode()
-        thrown = int.from_bytes(hashlib.blake2b(way, digest_size=8).digest())
-        first, second = (thrown >> 32) / 2**32, (thrown & 0xFFFFFFFF) / 2**32
+        way = f"{self.seed} {sender} {receiver}"
+        thrown = hashlib.blake2b(f"{way} {message.id}".encode(), digest_size=8).digest()
+        first, second = struct.unpack(">II", thrown)
+        now = self.loop.time()
+        due = now + between[0] + first / 2**32 * (between[1] - between[0])
         # What was sent before on the same way arrives before (MQTT 3.1.1, section 4.6).
-        now, earlier = self.loop.time(), self._due.get((sender, receiver), 0.0)
-        due = now + between[0] + first * (between[1] - between[0])
-        due = max(due, earlier + second * BEHIND_SECONDS)
-        self._due[sender, receiver] = due
+        due = max(due, self._due.get(way, 0.0) + second / 2**32 * BEHIND_SECONDS)
+        self._due[way] = due
         return due - now
 
 
@@ -389,6 +390,7 @@ class Line:
     def __init__(self, simulation: Simulation, name: str) -> None:
         self._simulation, self.session = simulation, simulation.session(name)
         self._topics: dict[str, Deliver] = {}
+        self._known: dict[str, Deliver | None] = {}
         self._at_work: dict[int, asyncio.Task[None]] = {}
         self.takes_work = True
 
@@ -408,22 +410,30 @@ class Line:
     def subscribe(self, topic: str, deliver: Deliver) -> None:
         """Before `open` it is only noted: what waits in the session needs its receiver."""
         self._topics.setdefault(topic, deliver)
+        self._known.clear()
         if self.session.line is self:
             self._simulation.subscribe(self.session, topic)
 
     def unsubscribe(self, topic: str) -> None:
         self._topics.pop(topic, None)
+        self._known.clear()
         self._simulation.unsubscribe(self.session, topic)
 
     def arrived(self, number: int, topic: str, message: Message) -> None:
         if not self.takes_work or number in self._at_work:
             return
-        deliver = next((d for t, d in self._topics.items() if matches(t, topic)), None)
+        deliver = self._deliver(topic)
         if deliver is None:  # a subscription of an earlier life of this session
             self.session.waiting.pop(number, None)
             return
         work = self._work(number, message, deliver)
         self._at_work[number] = self._simulation.loop.create_task(work)
+
+    def _deliver(self, topic: str) -> Deliver | None:
+        if topic not in self._known:
+            fitting = (d for t, d in self._topics.items() if matches(t, topic))
+            self._known[topic] = next(fitting, None)
+        return self._known[topic]
 
     async def end_of_work(self) -> None:
         await asyncio.gather(*self._at_work.values(), return_exceptions=True)
