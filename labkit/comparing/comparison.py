@@ -15,8 +15,7 @@ from labkit.lab import Lab
 from labkit.system.errors import LabError
 from labkit.system.faults import Fault
 from labkit.system.simulation import uncollected
-from labkit.trace import key_of
-from labkit.views.card import Card, fates
+from labkit.views.card import Card, fates, spoken
 from labkit.views.charts import Panel, columns
 from labkit.views.picture import Picture
 
@@ -40,10 +39,11 @@ class Result:
     def of(cls, lab: Lab) -> Result:
         """Count one day."""
         trace = lab.trace
-        told = {key_of(m) for m in trace.sent() if m.type in FOR_A_PERSON}
-        found = fates(trace, lab.ledger)
+        said = spoken(trace)
+        told = {order for order, message in said if message.type in FOR_A_PERSON}
+        found = fates(trace, lab.ledger, said)
         stuck = {order for order, fate in found.items() if fate == "stuck"}
-        card = Card.counted(trace, lab.ledger, found)
+        card = Card.counted(trace, lab.ledger, said, found)
         return cls(replace(card, messages=card.messages - OF_THE_CUSTOMERS), len(stuck - told))
 
     def __add__(self, other: Result) -> Result:

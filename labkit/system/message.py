@@ -164,7 +164,7 @@ def read(topic: str, payload: bytes) -> Message:
     if len(payload) > LIMIT_BYTES:
         return _unreadable(topic, payload, too_large("the payload", len(payload)))
     try:
-        message = Message.model_validate_json(payload)
+        message: Message = Message.__pydantic_validator__.validate_json(payload)
     except ValidationError as error:
         return _unreadable(topic, payload, _not_a_message(payload, error))
     kind, _, name = topic.partition("/")

@@ -7,7 +7,7 @@ import gc
 import hashlib
 import struct
 from asyncio import events
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import Context
@@ -133,6 +133,15 @@ class VirtualTime(asyncio.BaseEventLoop):
     # What asyncio's own loop does in each round, without asking the system for news: here nothing
     # ever comes from outside.
 
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
+        return asyncio.Task(coro, loop=self, name=name, context=context)  # type: ignore[arg-type]
+
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
@@ -172,8 +181,7 @@ class VirtualTime(asyncio.BaseEventLoop):
             while due and due[0][0] <= self._virtual:
                 ready.append(heappop(due)[2])
             for _ in range(len(ready)):
-                handle = ready.popleft()
-                if not handle._cancelled:
+                if not (handle := ready.popleft())._cancelled:
                     handle._run()
             stopping = self._stopping  # type: ignore[attr-defined]
 
@@ -317,7 +325,7 @@ class Simulation:
         # What was sent before on the same way arrives before (MQTT 3.1.1, section 4.6).
         due = max(due, self._due.get(way, 0.0) + second / 2**32 * BEHIND_SECONDS)
         self._due[way] = due
-        return due - now
+        return float(due - now)
 
 
 def _come(arrival: asyncio.Future[None]) -> None:

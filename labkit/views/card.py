@@ -12,6 +12,7 @@ from labkit.system.message import Message
 from labkit.trace import Trace, key_of
 
 Fate = Literal["confirmed", "rejected", "stuck"]
+Said = list[tuple[str, Message]]
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,12 @@ class Card:
     @classmethod
     def of(cls, trace: Trace, ledger: Ledger) -> Card:
         """Count what a trace and a ledger tell."""
-        return cls.counted(trace, ledger, fates(trace, ledger))
+        said = spoken(trace)
+        return cls.counted(trace, ledger, said, fates(trace, ledger, said))
 
     @classmethod
-    def counted(cls, trace: Trace, ledger: Ledger, fates: Mapping[str, Fate]) -> Card:
-        """The same where what became of each order is known already."""
+    def counted(cls, trace: Trace, ledger: Ledger, said: Said, fates: Mapping[str, Fate]) -> Card:
+        """The same where it is known already what was said, and what became of each order."""
         ends = Counter(fates.values())
         return cls(
             orders=ends.total(),
@@ -48,9 +50,9 @@ class Card:
             stuck=ends["stuck"],
             doubled=len(ledger.doubled()),
             orphaned=len(ledger.orphaned()),
-            messages=len(trace),
-            longest_chain=_longest_chain(trace),
-            times_ms=tuple(sorted(_times(trace))),
+            messages=len(said),
+            longest_chain=_longest_chain(said),
+            times_ms=tuple(sorted(_times(trace, said))),
         )
 
     @property
@@ -93,12 +95,16 @@ class Cards:
         return "\n".join([head, *lines])
 
 
-def fates(trace: Trace, ledger: Ledger) -> dict[str, Fate]:
+def spoken(trace: Trace) -> Said:
+    """What was said, each message with the order of which it speaks."""
+    return [(key_of(message), message) for message in trace.sent()]
+
+
+def fates(trace: Trace, ledger: Ledger, said: Said) -> dict[str, Fate]:
     """What became of each order, in their order."""
-    keyed = [(key_of(message), message) for message in trace.sent()]
-    orders = in_order({key for key, _ in keyed if key})
+    orders = in_order({key for key, _ in said if key})
     shipped, orphaned = set(ledger.shipped()), set(ledger.orphaned())
-    ended = _ended(trace, keyed)
+    ended = _ended(trace, said)
     return {
         order: "confirmed"
         if order in shipped
@@ -109,26 +115,26 @@ def fates(trace: Trace, ledger: Ledger) -> dict[str, Fate]:
     }
 
 
-def _ended(trace: Trace, keyed: list[tuple[str, Message]]) -> set[str]:
+def _ended(trace: Trace, said: Said) -> set[str]:
     """The orders of which somebody has said the last word: an answer, or an outcome event."""
     ends = ("OrderConfirmed", "OrderRejected")
     answers = {m.causationid for m in trace.received() if m.kind == "reply"}
     # What has no cause was asked from outside: by you, or by customers.
-    asked = {key for key, m in keyed if m.causationid is None and m.id in answers}
-    return asked | {key for key, m in keyed if m.type in ends}
+    asked = {key for key, m in said if m.causationid is None and m.id in answers}
+    return asked | {key for key, m in said if m.type in ends}
 
 
-def _longest_chain(trace: Trace) -> int:
+def _longest_chain(said: Said) -> int:
     depth: dict[str, int] = {}
-    for message in trace.sent():
+    for _, message in said:
         if message.kind != "reply":
             depth[message.id] = depth.get(message.causationid or "", 0) + 1
     return max(depth.values(), default=0)
 
 
-def _times(trace: Trace) -> Iterable[float]:
+def _times(trace: Trace, said: Said) -> Iterable[float]:
     """Of each order, the milliseconds from its first moment to its last."""
-    order_of = {m.story: key for m in trace.sent() if (key := key_of(m))}
+    order_of = {message.story: key for key, message in said if key}
     first: dict[str, float] = {}
     last: dict[str, float] = {}
     for _, _, _, message, seconds, _ in trace.moments:
