@@ -281,10 +281,21 @@ class Running:
             self._wiretap.seen(topic.replace("+", message.type.rpartition(".")[2]), message)
         seconds = self._now() - self._began
         self.moments.append(Moment(what, where, topic, message, seconds, note))
-        if what == "struck" and message is not None:
-            if note.startswith("lost"):
-                self._under_way = {known for known in self._under_way if known[1] != message.id}
-            return
+        if message is None:
+            return self._come_or_go(what, where, topic)
+        if what == "sent":
+            self._sent += 1
+            for name in self._awake_listeners(topic):
+                self._under_way.add((name, message.id))
+        elif what == "received":
+            self._under_way.discard((where, message.id))
+        elif what == "struck" and note.startswith("lost"):
+            self._under_way = {known for known in self._under_way if known[1] != message.id}
+        # A process keeps count by itself; and where nobody taps the wire, there is none.
+        if what in WORK and (self._wiretap is None or self._process(where) is None):
+            self._at_work[where] += WORK[what]
+
+    def _come_or_go(self, what: What, where: str, topic: str) -> None:
         if what == "listens":
             self._listens.append((topic, where))
             self._listeners.clear()
@@ -292,17 +303,6 @@ class Running:
             self._listens = [known for known in self._listens if known[1] != where]
             self._listeners.clear()
             self._under_way = {known for known in self._under_way if known[0] != where}
-        if message is None:
-            return
-        if what == "sent":
-            self._sent += 1
-            for name in self._awake_listeners(topic):
-                self._under_way.add((name, message.id))
-        elif what == "received":
-            self._under_way.discard((where, message.id))
-        # A process keeps count by itself; and where nobody taps the wire, there is none.
-        if what in WORK and (self._wiretap is None or self._process(where) is None):
-            self._at_work[where] += WORK[what]
 
     async def _enter(
         self, service: Service, anew: Callable[[], Service], apart: Apart | None = None

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -264,7 +264,12 @@ def _start(payload: bytes) -> str:
 
 def _traceparent(story: str, id: str) -> str:
     """As the W3C's Trace Context, level 1, has it: one trace a story, one span a message."""
-    return f"00-{_digest(story, 16)}-{_digest(id, 8)}-01"
+    return f"00-{_trace_id(story)}-{_digest(id, 8)}-01"
+
+
+@lru_cache(1_000)
+def _trace_id(story: str) -> str:
+    return _digest(story, 16)
 
 
 def _digest(text: str, size: int) -> str:

@@ -181,7 +181,8 @@ class VirtualTime(asyncio.BaseEventLoop):
             while due and due[0][0] <= self._virtual:
                 ready.append(heappop(due)[2])
             for _ in range(len(ready)):
-                if not (handle := ready.popleft())._cancelled:
+                handle = ready.popleft()
+                if not handle._cancelled:
                     handle._run()
             stopping = self._stopping  # type: ignore[attr-defined]
 
