@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, TypeVar, TypeVarTuple
@@ -24,7 +24,7 @@ from labkit.system.transport import Deliver, matches
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+BEGINNING = datetime(2026, 1, 1)  # in UTC, which `now` says: a time zone would tell it slowly
 # How long a message is under way to the broker, and from there to one receiver.
 TO_BROKER_SECONDS = 0.0005, 0.002
 TO_RECEIVER_SECONDS = 0.001, 0.010
@@ -244,7 +244,7 @@ class Simulation:
 
     def now(self) -> str:
         """The virtual time, as messages carry it."""
-        return (BEGINNING + timedelta(seconds=self.loop.time())).isoformat()
+        return f"{(BEGINNING + timedelta(seconds=self.loop.time())).isoformat()}+00:00"
 
     def session(self, name: str) -> Session:
         return self._sessions.setdefault(name, Session(name))
