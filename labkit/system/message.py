@@ -124,20 +124,24 @@ def say(
         id = story = f"{sender}-{nth}"
     else:
         id, story = f"{sender}-{_digest(f'{cause.id} {sender} {type} {nth}', 6)}", cause.story
-    return Message(
-        id=id,
-        source=f"/{sender}",
-        type=type,
-        time=time or datetime.now(UTC).isoformat(),
-        kind=kind,
-        correlationid=story,
-        causationid=cause.id if cause else None,
-        traceparent=_traceparent(story, id),
-        replyto=replyto,
-        reason=reason,
-        idempotencykey=idempotencykey,
-        data=data,
+    # As Message(…) does it, without making an empty one first.
+    said: Message = Message.__pydantic_validator__.validate_python(
+        {
+            "id": id,
+            "source": f"/{sender}",
+            "type": type,
+            "time": time or datetime.now(UTC).isoformat(),
+            "kind": kind,
+            "correlationid": story,
+            "causationid": cause.id if cause else None,
+            "traceparent": _traceparent(story, id),
+            "replyto": replyto,
+            "reason": reason,
+            "idempotencykey": idempotencykey,
+            "data": data,
+        }
     )
+    return said
 
 
 def status(name: str, state: str, nth: str, time: str | None = None) -> Message:

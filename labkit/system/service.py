@@ -149,7 +149,8 @@ class Command(Generic[P, R]):
     def arguments(self, given: dict[str, Any]) -> BaseModel:
         """Check arguments against the contract; BadMessage says what is wrong with them."""
         try:
-            return self.contract(**given)
+            checked: BaseModel = self.contract.__pydantic_validator__.validate_python(given)
+            return checked
         except ValidationError as error:
             raise BadMessage(complaint(self.contract, error)) from None
 
@@ -544,7 +545,8 @@ def _result(command: Command[Any, R], reply: Message) -> R:
         said = "said no" if error is Refused else "failed"
         raise error(f"{command.message_type} {said}: {reply.data}")
     try:
-        return command.result.validate_python(reply.data)
+        answer: R = command.result.validator.validate_python(reply.data)
+        return answer
     except ValidationError:
         promised = spelled(_hints(command.method)["return"])
         raise CommandFailed(
