@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -88,17 +88,21 @@ class Message(BaseModel):
         """The id of the message that began it all."""
         return self.correlationid or self.id
 
-    @cached_property
+    @property
     def payload(self) -> bytes:
         """This message in the JSON event format of CloudEvents.
 
         Raises:
             BadMessage: it is larger than the broker should carry.
         """
-        payload = self.__pydantic_serializer__.to_json(self, exclude_none=True)
-        if len(payload) > LIMIT_BYTES:
-            raise BadMessage(too_large(self.type, len(payload)))
-        return payload
+        # Kept as functools.cached_property would, but for its lock (until Python 3.12).
+        known: bytes | None = self.__dict__.get("payload")
+        if known is None:
+            known = self.__pydantic_serializer__.to_json(self, exclude_none=True)
+            if len(known) > LIMIT_BYTES:
+                raise BadMessage(too_large(self.type, len(known)))
+            self.__dict__["payload"] = known
+        return known
 
 
 def say(
