@@ -10,7 +10,7 @@ from asyncio import events
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from contextvars import Context
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -58,6 +58,29 @@ class Due:
 
     def _run(self) -> None:
         self._callback(*self._args)
+
+
+class Turn(asyncio.TimerHandle):
+    """Asyncio's handle of what waits for its turn, or its time, but for the debugging of itself."""
+
+    __slots__ = ()
+    _repr = _source_traceback = None
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: VirtualTime,
+        context: Context | None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._when, self._callback, self._args, self._loop = when, callback, args, loop
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None  # type: ignore[assignment]  # as asyncio has it
 
 
 class VirtualTime(asyncio.BaseEventLoop):
@@ -145,7 +168,7 @@ class VirtualTime(asyncio.BaseEventLoop):
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = Turn(self._virtual, callback, args, self, context)
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
 
@@ -156,7 +179,7 @@ class VirtualTime(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = Turn(when, callback, args, self, context)
         self._put(when, timer)
         return timer
 
@@ -167,9 +190,6 @@ class VirtualTime(asyncio.BaseEventLoop):
     def _put(self, when: float, handle: asyncio.Handle | Due) -> None:
         # As tuples, which are compared in C; what is due at the same moment keeps its order.
         heappush(self._due, (when, next(self._numbers), handle))
-
-    def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
-        """It is passed over when its time has come."""
 
     def _run_once(self) -> None:
         """One round after the other, until somebody calls for a stop."""
