@@ -17,6 +17,7 @@ from labkit.system.errors import BadMessage
 Kind = Literal["event", "command", "reply", "dead", "status", "unreadable"]
 
 LIMIT_BYTES = 1_000_000
+PLAIN = {str, int, bool, type(None)}
 
 
 class Event(BaseModel):
@@ -175,20 +176,45 @@ def read(topic: str, payload: bytes) -> Message:
         message: Message = Message.__pydantic_validator__.validate_json(payload)
     except ValidationError as error:
         return _unreadable(topic, payload, _not_a_message(payload, error))
-    kind, _, name = topic.partition("/")
-    if kind not in ("event", "command"):
-        return message
-    if message.type.rpartition(".")[2] != name.rpartition("/")[2]:
+    meant = _meant(topic, message)
+    if meant is None:
         return _unreadable(
             topic,
             payload,
             f"it says that it is {message.type!r:.60}, and was sent to {topic}.\n"
-            f"Send each {kind} to its own topic.",
+            f"Send each {topic.partition('/')[0]} to its own topic.",
         )
+    return meant
+
+
+def carried(topic: str, message: Message) -> Message:
+    """A message as it arrives: through its bytes, but for one of which they would change nothing.
+
+    So nothing can be said in memory that could not be said on a wire.
+    """
+    as_said = not message.struck and _is_plain(message.data)
+    meant = _meant(topic, message) if as_said else None
+    return meant or read(topic, message.payload)
+
+
+def _meant(topic: str, message: Message) -> Message | None:
+    """What a message is by its topic; None where the two are at odds."""
+    kind, _, name = topic.partition("/")
+    if kind not in ("event", "command"):
+        return message
+    if message.type.rpartition(".")[2] != name.rpartition("/")[2]:
+        return None
     meant = {"kind": kind, "type": name.replace("/", ".")}
     if (message.kind, message.type) == (meant["kind"], meant["type"]):
         return message
     return message.model_copy(update=meant)
+
+
+def _is_plain(data: object) -> bool:
+    """Whether data is sure to come out of JSON as it went in, and holds nothing to be changed."""
+    if type(data) is dict:
+        return all(type(k) is str and type(v) in PLAIN for k, v in data.items())
+    return type(data) in PLAIN
 
 
 def complaint(model: type[BaseModel], error: ValidationError) -> str:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from labkit.system.broker import Address
 from labkit.system.errors import LabError
-from labkit.system.message import Message, read, status
+from labkit.system.message import Message, carried, status
 from labkit.system.transport import Deliver, matches
 
 T = TypeVar("T")
@@ -370,13 +370,12 @@ class Wire:
         self._awake.set()
 
     async def publish(self, topic: str, message: Message) -> None:
-        # Through the bytes, so that nothing can be said here that could not be said on a wire.
-        copy = read(topic, message.payload)
+        arriving = carried(topic, message)
         if not self._awake.is_set():
             await self._awake.wait()
         if self._dead:  # what a dead process still does, nobody sees: so it ends here
             raise asyncio.CancelledError
-        await self._simulation.take(topic, copy, self._name)
+        await self._simulation.take(topic, arriving, self._name)
 
     async def subscribe(self, topic: str, deliver: Deliver) -> None:
         if topic.startswith("reply/"):

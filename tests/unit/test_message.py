@@ -1,12 +1,13 @@
 """A message is one whole, whoever made it; what is none becomes one that says why."""
 
 import json
+import math
 
 import pytest
 
 from labkit.shop import OrderPlaced, PaymentCharged
 from labkit.system.errors import BadMessage
-from labkit.system.message import LIMIT_BYTES, Event, Message, read, say
+from labkit.system.message import LIMIT_BYTES, Event, Message, carried, read, say
 
 MINIMAL = {"specversion": "1.0", "id": "1", "source": "/till", "type": "OrderPlaced"}
 
@@ -165,6 +166,37 @@ def test_what_a_fault_does_to_a_message_does_not_travel():
     # Nor can a foreign client make a service seem struck.
     forged = json.dumps({**MINIMAL, "type": "E", "struck": 5, "struck_times": "x"}).encode()
     assert read("event/E", forged).kind in ("event", "unreadable")
+
+
+@pytest.mark.parametrize("topic", ["event/E", "event/F", "command/E", "reply/A"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "receipt",
+        {},
+        {"order_id": "o-1", "amount": 30, "paid": True, "note": None},
+        {"amount": 10**30, "name": "\u2028 é \x00"},
+        3.0,
+        {"amount": math.nan},
+        {1: "a number for a name"},
+        {"items": ["a", "b"]},
+        [{"deep": {"deeper": 1.5}}],
+    ],
+    ids=repr,
+)
+def test_what_is_carried_in_memory_arrives_as_over_a_wire(topic, data):
+    message = say("event", "E", "A", data, nth=1)
+    over_a_wire = read(topic, message.payload)
+    assert carried(topic, message) == over_a_wire
+    befallen = message.model_copy(update={"struck": "A was away", "struck_times": 3})
+    assert carried(topic, befallen) == over_a_wire
+
+
+def test_what_arrives_has_lists_of_its_own():
+    said = say("event", "E", "A", {"items": ["a"]}, nth=1)
+    carried("event/E", said).data["items"].append("b")
+    assert said.data == {"items": ["a"]}
 
 
 def test_a_line_break_in_a_foreign_name_makes_no_second_line():
