@@ -67,6 +67,7 @@ class RabbitMQ(Daemon):
             "RABBITMQ_LOG_BASE": str(folder / "logs"),
             "RABBITMQ_DIST_PORT": str(self._port_of_erlang),
             "ERL_EPMD_ADDRESS": LOOPBACK,
+            "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),  # not where the learner works
         }
 
     def _did_not_start(self, what: str) -> str:
