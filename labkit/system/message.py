@@ -191,10 +191,14 @@ def carried(topic: str, message: Message) -> Message:
     """A message as it arrives: through its bytes, but for one of which they would change nothing.
 
     So nothing can be said in memory that could not be said on a wire.
+
+    Raises:
+        BadMessage: it is larger than the broker should carry.
     """
+    payload = message.payload
     as_said = not message.struck and _is_plain(message.data)
     meant = _meant(topic, message) if as_said else None
-    return meant or read(topic, message.payload)
+    return meant or read(topic, payload)
 
 
 def _meant(topic: str, message: Message) -> Message | None:

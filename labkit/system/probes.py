@@ -54,9 +54,10 @@ class Guest:
         self.mqtt.on_message = lambda *seen: self.arrived.put(seen[2])
         self.mqtt.on_connect = lambda *_: self._answers.put(None)
         self.mqtt.on_subscribe = lambda *seen: self._answers.put(seen[3][0].value)
+        self.mqtt.on_disconnect = lambda *_: self._answers.put(self._broken_off())
         self.mqtt.connect(at.host, at.port)
         self.mqtt.loop_start()
-        self._answers.get(timeout=PATIENCE_SECONDS)
+        self._answer()
 
     def __enter__(self) -> Guest:
         return self
@@ -66,9 +67,13 @@ class Guest:
         self.mqtt.loop_stop()
 
     def subscribe(self, topic: str, qos: int = 1) -> int:
-        """The QoS that is granted; 128 where none is."""
+        """The QoS that is granted; 128 where none is.
+
+        Raises:
+            ConnectionError: the connection has ended.
+        """
         self.mqtt.subscribe(topic, qos)
-        return int(self._answers.get(timeout=PATIENCE_SECONDS))
+        return int(self._answer())
 
     def publish(self, topic: str, *payloads: str, qos: int = 1, retain: bool = False) -> bool:
         """Whether the broker has confirmed the last of them.
@@ -78,7 +83,7 @@ class Guest:
         """
         said = [self.mqtt.publish(topic, payload, qos, retain) for payload in payloads]
         if said[-1].rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
-            raise ConnectionError(f"The broker ended the connection of {self.name}")
+            raise self._broken_off()
         said[-1].wait_for_publish(PATIENCE_SECONDS if qos < 2 else SILENCE_SECONDS)
         return said[-1].is_published()
 
@@ -89,6 +94,15 @@ class Guest:
             while len(found) < most:
                 found.append(self.arrived.get(timeout=seconds).payload.decode())
         return found
+
+    def _answer(self) -> Any:
+        answer = self._answers.get(timeout=PATIENCE_SECONDS)
+        if isinstance(answer, ConnectionError):
+            raise answer
+        return answer
+
+    def _broken_off(self) -> ConnectionError:
+        return ConnectionError(f"The broker ended the connection of {self.name}")
 
     def crash(self) -> None:
         """Break off without a goodbye, as a killed process does."""

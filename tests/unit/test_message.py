@@ -156,6 +156,8 @@ def test_a_message_that_is_too_large_is_not_said():
     message = say("event", "Film", "Cinema", {"frames": "x" * LIMIT_BYTES}, nth=1)
     with pytest.raises(BadMessage, match=r"Film is 1,000,\d+ bytes; labkit carries 1,000,000"):
         _ = message.payload
+    with pytest.raises(BadMessage, match="Film is"):
+        carried("event/Film", message)
 
 
 def test_what_a_fault_does_to_a_message_does_not_travel():
