@@ -196,9 +196,9 @@ def carried(topic: str, message: Message) -> Message:
         BadMessage: it is larger than the broker should carry.
     """
     payload = message.payload
-    as_said = not message.struck and _is_plain(message.data)
-    meant = _meant(topic, message) if as_said else None
-    return meant or read(topic, payload)
+    if not message.struck and _is_plain(message.data) and _meant(topic, message) is message:
+        return message
+    return read(topic, payload)
 
 
 def _meant(topic: str, message: Message) -> Message | None:

@@ -57,7 +57,7 @@ class Guest:
         self.mqtt.on_disconnect = lambda *_: self._answers.put(self._broken_off())
         self.mqtt.connect(at.host, at.port)
         self.mqtt.loop_start()
-        self._answer()
+        self._next_answer()
 
     def __enter__(self) -> Guest:
         return self
@@ -73,7 +73,7 @@ class Guest:
             ConnectionError: the connection has ended.
         """
         self.mqtt.subscribe(topic, qos)
-        return int(self._answer())
+        return int(self._next_answer())
 
     def publish(self, topic: str, *payloads: str, qos: int = 1, retain: bool = False) -> bool:
         """Whether the broker has confirmed the last of them.
@@ -95,7 +95,7 @@ class Guest:
                 found.append(self.arrived.get(timeout=seconds).payload.decode())
         return found
 
-    def _answer(self) -> Any:
+    def _next_answer(self) -> Any:
         answer = self._answers.get(timeout=PATIENCE_SECONDS)
         if isinstance(answer, ConnectionError):
             raise answer

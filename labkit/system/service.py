@@ -55,7 +55,7 @@ UNNAMED = (
 OF_THE_LAB = (
     "_transport",
     "_ledger",
-    "_loop",
+    "_runs_on",
     "_clock",
     "_said",
     "_waiting",
@@ -293,7 +293,7 @@ class Service:
         # Said before it waits for anything: so what is asked at once is numbered as it was asked.
         message = self._say("command", command.message_type, data, **more)
         await self._listen_for_replies()
-        answer = self._waiting[message.id] = self._loop.create_future()
+        answer = self._waiting[message.id] = self._runs_on.create_future()
         try:
             async with asyncio.timeout(timeout_seconds):
                 await wire.publish(command.topic, message)
@@ -360,7 +360,7 @@ class Service:
         clock: tells the time that messages carry, where it is not that of the world.
         """
         # Asked once: before Python 3.12 the answer costs a call of the operating system.
-        self._loop, self._clock = asyncio.get_running_loop(), clock
+        self._runs_on, self._clock = asyncio.get_running_loop(), clock
         for command in self.commands.values():
             # Made now, so that a type which can't travel is found before the work is done.
             _ = command.contract, command.result

@@ -126,25 +126,36 @@ async def test_the_probes_find_the_differences_that_are_told(name):
     assert set(found[name]) == set(PROBES)
 
 
-def breaking_off(often: int):
+def says(guest: Guest) -> str:
+    return "yes" if guest.publish("asked", "x") else "never confirmed"
+
+
+def listens(guest: Guest) -> str:
+    return "yes" if guest.subscribe("asked") == 1 else "refused"
+
+
+def breaking_off(often: int, asks):
     """A probe whose connection the broker ends so many times before anything is asked."""
     tries = iter(range(often))
 
     def probe(at: Address) -> str:
         with Guest(at) as guest:
             if next(tries, None) is not None:
-                ended = threading.Event()
-                guest.mqtt.on_disconnect = lambda *_: ended.set()
+                ended, told = threading.Event(), guest.mqtt.on_disconnect
+                guest.mqtt.on_disconnect = lambda *seen: (told(*seen), ended.set())
                 guest.mqtt.socket().shutdown(socket.SHUT_RDWR)
                 assert ended.wait(5)
-            return "yes" if guest.publish("asked", "x") else "never confirmed"
+            return asks(guest)
 
     return probe
 
 
+@pytest.mark.parametrize("asks", [says, listens])
 @pytest.mark.parametrize(("often", "answer"), [(0, "yes"), (2, "yes"), (3, "broke off")])
-def test_a_connection_that_ends_before_the_probe_asks_is_made_anew(often, answer, monkeypatch):
-    monkeypatch.setattr("labkit.system.probes.PROBES", {"asked": breaking_off(often)})
+def test_a_connection_that_ends_before_the_probe_asks_is_made_anew(
+    often, answer, asks, monkeypatch
+):
+    monkeypatch.setattr("labkit.system.probes.PROBES", {"asked": breaking_off(often, asks)})
     assert asyncio.run(conformance("embedded")) == {"embedded": {"asked": answer}}
 
 

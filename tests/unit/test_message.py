@@ -191,6 +191,7 @@ def test_what_is_carried_in_memory_arrives_as_over_a_wire(topic, data):
     message = say("event", "E", "A", data, nth=1)
     over_a_wire = read(topic, message.payload)
     assert carried(topic, message) == over_a_wire
+    assert carried(topic, message).payload == over_a_wire.payload
     befallen = message.model_copy(update={"struck": "A was away", "struck_times": 3})
     assert carried(topic, befallen) == over_a_wire
 

@@ -36,6 +36,7 @@ from labkit.shop import (
     Payment,
     Shipping,
 )
+from labkit.system.simulation import uncollected
 
 ORCHESTRA = [OrderOrchestrator, Payment, Inventory, Shipping]
 DANCERS = [Payment, Notification, Inventory, Shipping, Order]
@@ -45,6 +46,20 @@ FINGERPRINT = "2e47562588ee028d"
 
 async def tell(lab, number):
     await lab.publish(OrderPlaced(order_id=f"o-{number}", amount=30))
+
+
+def test_the_record_goes_with_its_lab_and_a_trace_stays():
+    async def run():
+        async with Lab(*ORCHESTRA, simulate=1) as lab:
+            await lab.call(OrderOrchestrator.place_order, order_id="o-1", amount=30)
+            await lab.quiet()
+        return lab._system, lab.trace, lab.ledger
+
+    with uncollected():
+        system, trace, ledger = asyncio.run(run())
+        assert system.moments == []
+    assert len(trace.sent()) == 8
+    assert ledger.shipped() == ["o-1"]
 
 
 def a_bad_day(seed):
